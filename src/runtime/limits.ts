@@ -1,0 +1,54 @@
+/** Every limit and default of the runtime that is not a user's option of one task. Units stand last in the names. */
+
+export const SECOND_MS = 1000;
+export const MINUTE_MS = 60 * SECOND_MS;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+
+/** How long a consumer may be silent before its tasks are given back. */
+export const LEASE_MS = 15 * SECOND_MS;
+/** A heartbeat and a look for dead consumers happen this many times per lease. */
+export const BEATS_PER_LEASE = 3;
+
+/** How long one call to a storage may take before it counts as lost. */
+export const COMMAND_TIMEOUT_MS = 5 * SECOND_MS;
+/** How long `enqueue` tries before it rejects. */
+export const ENQUEUE_WAIT_MS = 5 * SECOND_MS;
+
+export const RESULT_TTL_MS = DAY_MS;
+/** Every ended task leaves at least a marker for this long, so that nobody waits for ever. */
+export const END_MARKER_TTL_MS = 10 * MINUTE_MS;
+/** An id that was enqueued is remembered this long: repeating the call makes no second task. */
+export const DEDUPE_TTL_MS = DAY_MS;
+export const DEAD_TTL_MS = 30 * DAY_MS;
+export const DEAD_MAX = 10_000;
+export const UNKNOWN_TASK_TTL_MS = HOUR_MS;
+
+export const MESSAGE_MAX_BYTES = 1024 * 1024;
+export const RESULT_MAX_BYTES = 1024 * 1024;
+export const PAYLOAD_MAX_DEPTH = 200;
+export const NAME_MAX_CHARS = 200;
+export const ID_MAX_CHARS = 128;
+export const PRIORITY_MAX = 4000;
+export const RETRIES_MAX = 36 ** 4 - 1;
+export const TIMEOUT_MAX_MS = 20 * DAY_MS;
+export const RETRY_DELAY_MAX_MS = DAY_MS;
+
+/** Deaths that a task causes alone before it is put aside as dead: more than this. */
+export const DEATHS_MAX = 3;
+/** From this many lapses on, a task runs alone in its thread. */
+export const SUSPECT_LAPSES = 2;
+
+/** At most this many items in one storage call; longer lists are split. */
+export const BATCH_MAX = 1000;
+/** Due tasks promoted in one atomic call. */
+export const PROMOTE_BATCH = 1000;
+/** Tasks in one chunk handed to a worker thread. */
+export const CHUNK_MIN = 1;
+export const CHUNK_START = 16;
+export const CHUNK_MAX = 256;
+
+export const TIMEOUT_GRACE_MS = 5 * SECOND_MS;
+export const STOP_GRACE_MS = 25 * SECOND_MS;
+export const SCHEDULER_INTERVAL_MS = SECOND_MS;
+export const CATCH_UP_MS = MINUTE_MS;

@@ -1,0 +1,204 @@
+/**
+ * The wire format of an invocation, version 1. Only this file, the Lua scripts and nothing else know the positions.
+ *
+ *     ["<head>",<body>]            or, where the runtime noted something beside the head, ["<head>",<body>,<notes>]
+ *
+ * One line of JSON without raw line breaks, so that messages joined with ",\n" can be split without parsing and, put
+ * between brackets, parse as one array. The head is mutable, the body never changes after the enqueue.
+ *
+ *     index  chars  field
+ *       2      1    version, '1'
+ *       3      1    care: '0' nothing to look at before the start (no expiry, priority 0, no lapses or deaths);
+ *                   '1' look closer; 'r' as '1', and the expiry is still relative (the storage makes it absolute)
+ *       4      4    attempts that ended so far, base 36
+ *       8      4    retries left, base 36
+ *      12      1    lapses: deaths of a process or a thread that held it beside others, base 36
+ *      13      1    deaths that it caused alone, base 36
+ *      14      5    priority, sign and four digits
+ *      19      6    timeout in ms, base 36, 0 = none
+ *      25     13    expiry, ms since 1970 by the storage's clock, 0 = none
+ *      38           id, up to a blank; then the task's name, up to the quote
+ */
+import { ConfigurationError, MalformedMessage } from './errors.js';
+import { NAME_MAX_CHARS } from './limits.js';
+
+export const MESSAGE_VERSION = '1';
+/** Between the messages of a chunk. */
+export const SEPARATOR = ',\n';
+
+const AT = { version: 2, care: 3, attempts: 4, retries: 8, lapses: 12, deaths: 13, priority: 14, timeout: 19, expiry: 25, id: 38 } as const;
+const HEAD_PATTERN = /^\["1[01r][0-9a-z]{10}[+-]\d{4}[0-9a-z]{6}\d{13}[!#-[\]-~]+ [^"\\]+",/;
+
+/** The mutable part. */
+export interface Head {
+  id: string;
+  name: string;
+  attempts: number;
+  retries: number;
+  lapses: number;
+  deaths: number;
+  priority: number;
+  /** 0 = none. */
+  timeoutMs: number;
+  /** By the storage's clock; 0 = none. */
+  expiresAt: number;
+  /** The expiry counts from the enqueue and is not absolute yet. */
+  expiryIsRelative?: boolean;
+}
+
+/** The immutable part. Absent means default; unknown keys are preserved, because the body is never written again. */
+export interface Body {
+  /** Encoded by the serializer. */
+  args: unknown[];
+  /** When the producer made it, ms since 1970 by the producer's clock; for people only. */
+  at: number;
+  /** Retries at the start. */
+  retries?: number;
+  retryDelayMs?: number;
+  retryBackoff?: number;
+  /** How long its result is kept; absent: the default of the Huey. */
+  resultTtlMs?: number;
+  /** False: keep no result, only an end marker. */
+  result?: false;
+  meta?: Record<string, unknown>;
+  /** W3C trace context. */
+  trace?: string;
+  key?: string;
+  unique?: unknown;
+  root?: string;
+  parent?: string;
+  next?: unknown;
+  onError?: unknown;
+  chord?: unknown;
+  /** The minute this tick of a periodic task stands for, ms since 1970. */
+  tick?: number;
+}
+
+/** What the runtime noted beside the head. */
+export interface Notes {
+  /** Since when consumers have seen a task name or version that they do not know; ms by the storage's clock. */
+  unknownSince?: number;
+}
+
+export interface Message {
+  head: Head;
+  body: Body;
+  notes: Notes;
+}
+
+/** The head's text, without the surrounding quote signs. */
+export function encodeHead(head: Head): string {
+  const plain = head.expiresAt === 0 && head.priority === 0 && head.lapses === 0 && head.deaths === 0;
+  const care = head.expiryIsRelative === true ? 'r' : plain ? '0' : '1';
+  return (
+    MESSAGE_VERSION +
+    care +
+    base36(head.attempts, 4) +
+    base36(head.retries, 4) +
+    base36(Math.min(head.lapses, 35), 1) +
+    base36(Math.min(head.deaths, 35), 1) +
+    (head.priority < 0 ? '-' : '+') +
+    Math.abs(head.priority).toString().padStart(4, '0') +
+    base36(head.timeoutMs, 6) +
+    Math.floor(head.expiresAt).toString().padStart(13, '0') +
+    `${head.id} ${head.name}`
+  );
+}
+
+/** A new message. `bodyText` is JSON. */
+export function encodeMessage(head: Head, bodyText: string): string {
+  return `["${encodeHead(head)}",${bodyText}]`;
+}
+
+/** The same body under another head. */
+export function withHead(text: string, head: Head, notes?: Notes): string {
+  const bodyStart = text.indexOf('"', AT.id) + 2;
+  if (notes === undefined) return `["${encodeHead(head)}",${text.slice(bodyStart)}`;
+  const parts = parseParts(text);
+  const tail = Object.keys(notes).length === 0 ? '' : `,${JSON.stringify(notes)}`;
+  return `["${encodeHead(head)}",${JSON.stringify(parts[1])}${tail}]`;
+}
+
+/** Reads the head by position, without parsing the rest. @throws MalformedMessage */
+export function decodeHead(text: string): Head {
+  if (!HEAD_PATTERN.test(text)) throw new MalformedMessage('not a message of version 1');
+  return readHead(text, 0);
+}
+
+/**
+ * The head of a message that is known to be well-formed. `shift` is 0 for the whole text and -2 for the head's own
+ * text as it comes out of JSON.parse.
+ */
+export function readHead(text: string, shift: 0 | -2): Head {
+  const idStart = AT.id + shift;
+  const blank = text.indexOf(' ', idStart);
+  const end = shift === 0 ? text.indexOf('"', idStart) : text.length;
+  const head: Head = {
+    id: text.slice(idStart, blank),
+    name: text.slice(blank + 1, end),
+    attempts: parseInt(text.slice(AT.attempts + shift, AT.retries + shift), 36),
+    retries: parseInt(text.slice(AT.retries + shift, AT.lapses + shift), 36),
+    lapses: parseInt(text.charAt(AT.lapses + shift), 36),
+    deaths: parseInt(text.charAt(AT.deaths + shift), 36),
+    priority: Number(text.slice(AT.priority + shift, AT.timeout + shift)),
+    timeoutMs: parseInt(text.slice(AT.timeout + shift, AT.expiry + shift), 36),
+    expiresAt: Number(text.slice(AT.expiry + shift, AT.id + shift)),
+  };
+  if (text.charAt(AT.care + shift) === 'r') head.expiryIsRelative = true;
+  return head;
+}
+
+/** The id alone, the cheapest read there is. */
+export function idOf(text: string): string {
+  return text.slice(AT.id, text.indexOf(' ', AT.id));
+}
+
+/** Whether the head says that there is nothing to look at before the start (`shift` as in readHead). */
+export function isPlain(text: string, shift: 0 | -2): boolean {
+  return text.charCodeAt(AT.care + shift) === 48;
+}
+
+/** Parses a whole message. @throws MalformedMessage */
+export function decodeMessage(text: string): Message {
+  const head = decodeHead(text);
+  const [, body, notes] = parseParts(text);
+  return { head, body: checkBody(body), notes: isRecord(notes) ? (notes as Notes) : {} };
+}
+
+/** The one look at a body from outside. @throws MalformedMessage */
+export function checkBody(body: unknown): Body {
+  if (!isRecord(body) || !Array.isArray(body['args'])) throw new MalformedMessage('the body of the message has no list of arguments');
+  return body as unknown as Body;
+}
+
+function parseParts(text: string): unknown[] {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(text);
+  } catch (cause) {
+    throw new MalformedMessage('the message is not JSON', { cause });
+  }
+  if (!Array.isArray(parts)) throw new MalformedMessage('the message is not a list');
+  return parts as unknown[];
+}
+
+/** @throws ConfigurationError where the text cannot be the name of a task. */
+export function checkName(name: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is refused
+  if (name.length === 0 || name.length > NAME_MAX_CHARS || /["\\\u0000-\u001f\u007f]/.test(name)) {
+    throw new ConfigurationError(
+      `a task's name is 1 to ${NAME_MAX_CHARS} characters without quotes, backslashes and control characters: ${JSON.stringify(name)}`,
+      'bad-name',
+    );
+  }
+  return name;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function base36(value: number, width: number): string {
+  const text = Math.min(Math.max(0, Math.floor(value)), 36 ** width - 1).toString(36);
+  return text.length === width ? text : text.padStart(width, '0');
+}

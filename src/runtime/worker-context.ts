@@ -1,0 +1,43 @@
+/**
+ * The seam between a user's module and the thread it runs in. A worker actor sets the context before it imports the
+ * module; a Huey that is constructed finds it here and talks to the supervisor's storage instead of opening a
+ * connection. It is kept under a global symbol, so that two copies of this package in one process still agree.
+ */
+import type { ConnectionSpec } from './connection.js';
+import type { Registry } from './registry.js';
+import type { ProducerStorage } from './storage.js';
+
+/** What a worker actor uses of a Huey. */
+export interface HueyCore {
+  /** The queue. */
+  readonly name: string;
+  readonly connection: ConnectionSpec;
+  readonly registry: Registry;
+  readonly settings: HueySettings;
+}
+
+export interface HueySettings {
+  /** False: no results are kept, only end markers. */
+  results: boolean;
+  /** True: undefined and null are stored as values too. */
+  storeNone: boolean;
+  resultTtlMs: number;
+}
+
+export interface WorkerContext {
+  /** The supervisor's storage, through the port of this thread. */
+  readonly storage: ProducerStorage;
+  /** Every Huey that was constructed in this thread, in order. */
+  readonly hueys: HueyCore[];
+}
+
+const KEY = Symbol.for('huey-runtime.worker');
+type Holder = { [KEY]?: WorkerContext };
+
+export function workerContext(): WorkerContext | undefined {
+  return (globalThis as Holder)[KEY];
+}
+
+export function enterWorker(context: WorkerContext): void {
+  (globalThis as Holder)[KEY] = context;
+}
