@@ -11,7 +11,13 @@
 /** The final states: the same words in code, storage and docs. */
 export type FinalState = 'done' | 'failed' | 'canceled' | 'revoked' | 'expired' | 'dead';
 
-/** What is stored of an ended task. `payload` is JSON text; empty where a done task left no value. */
+/**
+ * The payload of a record whose value was read and removed: it stays as an end marker, so that a later reader learns
+ * that there was a value. It can be told from JSON text and from '' (a task that left no value).
+ */
+export const GONE_PAYLOAD = '-';
+
+/** What is stored of an ended task. `payload` is JSON text; empty where a done task left no value; GONE_PAYLOAD where it was read. */
 export interface ResultRecord {
   state: FinalState;
   payload: string;

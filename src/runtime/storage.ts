@@ -178,7 +178,7 @@ export interface ProducerStorage {
   enqueue(items: readonly EnqueueItem[]): Promise<EnqueueReply>;
   /** The records of ended tasks, undefined for those that have not ended or whose record is gone. Reads only. */
   readResults(ids: readonly string[]): Promise<(ResultRecord | undefined)[]>;
-  /** Removes the values; an end marker stays (state kept, payload empty) so that a later reader learns that it was read. Repeatable. */
+  /** Removes the values; an end marker stays (state kept, payload GONE_PAYLOAD; one that was empty stays empty) so that a later reader learns that it was read. Repeatable. */
   removeResults(ids: readonly string[]): Promise<void>;
   /** From now on `onEnded` tells of these ids, until unwatched. Resolves when it is sure that no later end is missed. */
   watch(ids: readonly string[]): Promise<void>;
