@@ -1,0 +1,50 @@
+/**
+ * Every key and channel of a queue. All carry the queue's hash tag, so that one script can reach them in a cluster.
+ * The scripts (redis-scripts.ts) build the same names from the prefix.
+ *
+ *     ready                list    messages of priority 0; also '' = a ring that wakes a waiting consumer
+ *     hi, lo               zset    messages of other priorities; score = -priority * 2^40 + arrival
+ *     suspects             list    messages that must run alone
+ *     scheduled            zset    messages; score = due, ms since 1970 by the server's clock
+ *     consumers            zset    consumer; score = end of its lease
+ *     inflight:CONSUMER    hash    id -> message
+ *     landing:CONSUMER     list    at most one message that BLMOVE brought
+ *     lanes:CONSUMER       hash    lane -> the last reply, ids only
+ *     clock                hash    last (heartbeat of anybody), awake (since when somebody was heard without a gap)
+ *     arrivals             hash    back, front: counters of arrival for hi and lo
+ *     marks                hash    'i:'ID or 't:'TASK -> until (13 digits), once (0 or 1)
+ *     ticks                hash    task -> newest minute recorded
+ *     dead, dead-at        hash    id -> at (13 digits), reason, line break, bytes; zset of the times
+ *     alien                hash    sha1 of a message of unknown version -> first seen
+ *     ids:BUCKET           string  bitmap of the ids of a bucket that were enqueued; of an id of one's own: '1'
+ *     result:BUCKET        hash    number in the bucket, or id -> expiry (13 digits), record
+ *     done:BUCKET          channel id, line break, record or nothing, line break, ...
+ *     control              channel 's': something was scheduled earlier than what was known
+ */
+import { bucketOf } from '../ids.js';
+
+export class RedisKeys {
+  /** `huey:{queue}:` */
+  readonly prefix: string;
+  readonly ready: string;
+  readonly control: string;
+
+  constructor(queue: string) {
+    this.prefix = `huey:{${queue}}:`;
+    this.ready = `${this.prefix}ready`;
+    this.control = `${this.prefix}control`;
+  }
+
+  inflight(consumer: string): string {
+    return `${this.prefix}inflight:${consumer}`;
+  }
+
+  landing(consumer: string): string {
+    return `${this.prefix}landing:${consumer}`;
+  }
+
+  /** The channel that tells of the end of this id. */
+  done(id: string): string {
+    return `${this.prefix}done:${bucketOf(id)}`;
+  }
+}

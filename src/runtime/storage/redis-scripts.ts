@@ -1,0 +1,651 @@
+/**
+ * The Lua scripts. KEYS[1] is the queue's `ready` key, for the routing of a cluster; ARGV[1] is the queue's prefix,
+ * from which the scripts build the other names (redis-keys.ts), since buckets and consumers are known only from the
+ * data. All are in one slot.
+ *
+ * Rules they keep, because Redis undoes nothing:
+ *  - everything is parsed and checked, types of keys included, before the first write;
+ *  - what must work on a full server frees first: once a script has deleted something, Redis lets it write on;
+ *  - no more than 800 values are unpacked at once.
+ *
+ * Positions in a message are those of message.ts plus one: version 3, care 4, lapses 13, deaths 14, priority 15-19,
+ * expiry 26-38, id from 39.
+ */
+import {
+  DEAD_MAX,
+  DEAD_TTL_MS,
+  DEATHS_MAX,
+  DEDUPE_TTL_MS,
+  END_MARKER_TTL_MS,
+  SUSPECT_LAPSES,
+  UNKNOWN_TASK_TTL_MS,
+} from '../limits.js';
+import { GONE_PAYLOAD } from '../completion.js';
+
+const PRELUDE = `
+local P = ARGV[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function expect(name, kind)
+  local found = redis.call('TYPE', P .. name).ok
+  if found ~= 'none' and found ~= kind then
+    error('WRONGTYPE ' .. P .. name .. ' is a ' .. found .. ' and not a ' .. kind, 0)
+  end
+end
+
+local function free()
+  redis.call('DEL', P .. 'nothing')
+end
+
+local function stamp(ms)
+  return string.format('%013.0f', ms)
+end
+
+local function inGroups(list, call)
+  for from = 1, #list, 800 do
+    call(unpack(list, from, math.min(from + 799, #list)))
+  end
+end
+
+local function generated(id)
+  return #id == 19 and not string.find(id, '[^0-9a-z]')
+end
+
+local function idAndName(m)
+  return string.match(m, '^([^ "\\\\%c]+) ([^"\\\\%c]+)",', 39)
+end
+`;
+
+/** Where a message goes that can be leased from now on. */
+const PLACE = `
+local function ring()
+  if redis.call('LLEN', P .. 'ready') == 0 then redis.call('RPUSH', P .. 'ready', '') end
+end
+
+local function place(m, atHead)
+  if string.byte(m, 4) ~= 48 then
+    if tonumber(string.sub(m, 13, 13), 36) >= ${SUSPECT_LAPSES} then
+      redis.call(atHead and 'LPUSH' or 'RPUSH', P .. 'suspects', m)
+      return ring()
+    end
+    local priority = tonumber(string.sub(m, 15, 19))
+    if priority ~= 0 then
+      local arrival = atHead and -redis.call('HINCRBY', P .. 'arrivals', 'front', 1)
+        or redis.call('HINCRBY', P .. 'arrivals', 'back', 1)
+      redis.call('ZADD', P .. (priority > 0 and 'hi' or 'lo'), string.format('%.0f', -priority * 1099511627776 + arrival), m)
+      return ring()
+    end
+  end
+  redis.call(atHead and 'LPUSH' or 'RPUSH', P .. 'ready', m)
+end
+
+local function expectPlaces()
+  expect('ready', 'list') expect('suspects', 'list') expect('arrivals', 'hash')
+  expect('hi', 'zset') expect('lo', 'zset') expect('scheduled', 'zset')
+end
+`;
+
+/** Records of ended tasks, by bucket, and the push to those who wait. */
+const SETTLE = `
+local groups, groupOf = {}, {}
+
+local function settle(id, ttlSeconds, record)
+  local bucket, field = id, id
+  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
+  local group = groupOf[bucket]
+  if not group then
+    group = {bucket = bucket, ttl = 0, fields = {}, lines = {}}
+    groupOf[bucket] = group
+    groups[#groups + 1] = group
+  end
+  if ttlSeconds > group.ttl then group.ttl = ttlSeconds end
+  local fields, lines = group.fields, group.lines
+  fields[#fields + 1] = field
+  fields[#fields + 1] = stamp(now + ttlSeconds * 1000) .. record
+  lines[#lines + 1] = id
+  lines[#lines + 1] = #record > 1024 and '' or record
+end
+
+local function flushSettled()
+  for _, group in ipairs(groups) do
+    local key = P .. 'result:' .. group.bucket
+    inGroups(group.fields, function(...) redis.call('HSET', key, ...) end)
+    if redis.call('TTL', key) < group.ttl then redis.call('EXPIRE', key, group.ttl + 1) end
+    redis.call('PUBLISH', P .. 'done:' .. group.bucket, table.concat(group.lines, '\\n'))
+  end
+end
+
+local function forgetMark(id)
+  redis.call('HDEL', P .. 'marks', 'i:' .. id)
+end
+
+local function bury(id, m, reason)
+  redis.call('HSET', P .. 'dead', id, stamp(now) .. reason .. '\\n' .. m)
+  redis.call('ZADD', P .. 'dead-at', now, id)
+  local old = redis.call('ZRANGEBYSCORE', P .. 'dead-at', '-inf', now - ${DEAD_TTL_MS}, 'LIMIT', 0, 100)
+  if #old == 0 and redis.call('ZCARD', P .. 'dead-at') > ${DEAD_MAX} then
+    old = redis.call('ZRANGE', P .. 'dead-at', 0, 0)
+  end
+  if #old > 0 then
+    redis.call('HDEL', P .. 'dead', unpack(old))
+    redis.call('ZREM', P .. 'dead-at', unpack(old))
+  end
+end
+
+local function expectRecords()
+  expect('dead', 'hash') expect('dead-at', 'zset') expect('marks', 'hash')
+end
+`;
+
+/** Storing new messages. `when` is '' (now), 'd' and ms (delay) or 'a' and ms since 1970. */
+const STORE = `
+local function checkItem(m)
+  local id = idAndName(m)
+  if not id or not string.find(m, '^%["1[01r]') or string.find(m, '\\n', 1, true) then
+    error('MALFORMED not a message of version 1', 0)
+  end
+  return id
+end
+
+local seenBuckets = {}
+
+local function isNew(id)
+  if not generated(id) then
+    return redis.call('SET', P .. 'ids:' .. id, '1', 'NX', 'PX', ${DEDUPE_TTL_MS})
+  end
+  local key = P .. 'ids:' .. string.sub(id, 1, 16)
+  local was = redis.call('SETBIT', key, tonumber(string.sub(id, 17), 36), 1)
+  if not seenBuckets[key] then
+    seenBuckets[key] = true
+    redis.call('PEXPIRE', key, ${DEDUPE_TTL_MS})
+  end
+  return was == 0
+end
+
+local earliest
+
+local function store(m, when, plain)
+  if string.byte(m, 4) == 114 then
+    m = string.sub(m, 1, 3) .. '1' .. string.sub(m, 5, 25) .. stamp(now + tonumber(string.sub(m, 26, 38))) .. string.sub(m, 39)
+  end
+  local due = 0
+  if when ~= '' then
+    due = tonumber(string.sub(when, 2))
+    if string.byte(when) == 100 then due = due + now end
+  end
+  if due > now then
+    redis.call('ZADD', P .. 'scheduled', due, m)
+    if not earliest or due < earliest then earliest = due end
+  elseif plain and string.byte(m, 4) == 48 then
+    plain[#plain + 1] = m
+  else
+    place(m)
+  end
+end
+
+local function hintScheduled()
+  if not earliest then return end
+  local first = redis.call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
+  if tonumber(first[2]) == earliest then redis.call('PUBLISH', P .. 'control', 's') end
+end
+`;
+
+/**
+ * ARGV: prefix, then for each item: message, when.
+ * Returns the positions (from 0) of those that were enqueued before.
+ */
+const ENQUEUE = `${PRELUDE}${PLACE}${STORE}
+expectPlaces()
+local ids = {}
+for i = 2, #ARGV, 2 do ids[i] = checkItem(ARGV[i]) end
+local duplicates, plain = {}, {}
+for i = 2, #ARGV, 2 do
+  if isNew(ids[i]) then store(ARGV[i], ARGV[i + 1], plain) else duplicates[#duplicates + 1] = i / 2 - 1 end
+end
+inGroups(plain, function(...) redis.call('RPUSH', P .. 'ready', ...) end)
+hintScheduled()
+return duplicates
+`;
+
+/**
+ * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), number of blobs, the blobs (completion.ts),
+ * then transitions, flat:
+ *   'S', id, record, ttl seconds, number of items, (message, when) of each
+ *   'Q', id, message, delay ms, 'head' or 'tail'
+ *   'B', id, message, reason, record, ttl seconds
+ * Returns now, committed, refused, left, held, dropped (JSON), solo message or '', then text and count of each chunk.
+ * Errors: REAPED where the consumer is not registered, STALE where the lane's number is an old one.
+ */
+const STEP = `${PRELUDE}${PLACE}${SETTLE}${STORE}
+local consumer, lane, seq = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local chunks, size, solo = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
+local inflight, landing, lanes = P .. 'inflight:' .. consumer, P .. 'landing:' .. consumer, P .. 'lanes:' .. consumer
+
+expect('consumers', 'zset')
+if not redis.call('ZSCORE', P .. 'consumers', consumer) then return redis.error_reply('REAPED ' .. consumer) end
+
+local function held()
+  return redis.call('HLEN', inflight) + redis.call('LLEN', landing)
+end
+
+local function left()
+  return redis.call('LLEN', P .. 'ready') + redis.call('ZCARD', P .. 'hi') + redis.call('ZCARD', P .. 'lo')
+end
+
+-- Lost replies: the same call again gets the same answer.
+local last = redis.call('HGET', lanes, lane)
+if last then
+  last = cjson.decode(last)
+  if last.seq > seq then return redis.error_reply('STALE lane ' .. lane .. ' is at ' .. last.seq) end
+  if last.seq == seq then
+    local again = {}
+    local function read(...) for _, m in ipairs(redis.call('HMGET', inflight, ...)) do again[#again + 1] = m or '' end end
+    local ids = {}
+    for id in string.gmatch(last.ids, '%S+') do ids[#ids + 1] = id end
+    inGroups(ids, read)
+    local alone, from = '', 1
+    if last.solo then alone = again[1] from = 2 end
+    local reply = {now, last.committed, last.refused, left(), held(), cjson.encode(last.dropped), alone}
+    for at = from, #again, last.per do
+      local to = math.min(at + last.per - 1, #again)
+      reply[#reply + 1] = table.concat(again, ',\\n', at, to)
+      reply[#reply + 1] = to - at + 1
+    end
+    return reply
+  end
+end
+
+-- Parse and check.
+expectPlaces() expectRecords() expect('alien', 'hash')
+expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list')
+local doneIds, doneTtls, doneRecords, n = {}, {}, {}, 0
+local blobs = tonumber(ARGV[8])
+for b = 9, 8 + blobs do
+  local blob, at = ARGV[b], 1
+  local size = #blob
+  while at <= size do
+    n = n + 1
+    doneIds[n], doneTtls[n], doneRecords[n], at = struct.unpack('>Bc0I4I4c0', blob, at)
+  end
+end
+local transitions, arg = {}, 9 + blobs
+while arg <= #ARGV do
+  local kind = ARGV[arg]
+  local move = {kind = kind, id = ARGV[arg + 1]}
+  if kind == 'S' then
+    move.record, move.ttl, move.from = ARGV[arg + 2], tonumber(ARGV[arg + 3]), arg + 5
+    move.to = move.from + 2 * tonumber(ARGV[arg + 4]) - 1
+    for i = move.from, move.to, 2 do checkItem(ARGV[i]) end
+    arg = move.to + 1
+  elseif kind == 'Q' then
+    move.text, move.delay, move.atHead = ARGV[arg + 2], tonumber(ARGV[arg + 3]), ARGV[arg + 4] == 'head'
+    checkItem(move.text)
+    arg = arg + 5
+  elseif kind == 'B' then
+    move.text, move.reason, move.record, move.ttl = ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4], tonumber(ARGV[arg + 5])
+    arg = arg + 6
+  else
+    return redis.error_reply('ERR unknown transition ' .. tostring(kind))
+  end
+  transitions[#transitions + 1] = move
+end
+
+-- Free, then commit.
+free()
+local marksOn = redis.call('EXISTS', P .. 'marks') == 1
+local committed, refused = 0, 0
+for i = 1, n do
+  local id = doneIds[i]
+  if redis.call('HDEL', inflight, id) == 1 then
+    committed = committed + 1
+    settle(id, doneTtls[i], doneRecords[i])
+    if marksOn then forgetMark(id) end
+  else
+    refused = refused + 1
+  end
+end
+for _, move in ipairs(transitions) do
+  if redis.call('HDEL', inflight, move.id) == 0 then
+    refused = refused + 1
+  else
+    committed = committed + 1
+    if move.kind == 'Q' then
+      if move.delay > 0 then store(move.text, 'd' .. move.delay) else place(move.text, move.atHead) end
+    else
+      if move.kind == 'B' then bury(move.id, move.text, move.reason) end
+      settle(move.id, move.ttl, move.record)
+      if marksOn then forgetMark(move.id) end
+      if move.kind == 'S' then
+        for i = move.from, move.to, 2 do
+          if isNew(checkItem(ARGV[i])) then store(ARGV[i], ARGV[i + 1]) end
+        end
+      end
+    end
+  end
+end
+
+-- Lease.
+local got, ids, fields, dropped, alone = {}, {}, {}, {}, ''
+
+local function drop(id, name, state, letter)
+  dropped[#dropped + 1] = {id = id, name = name, state = state}
+  settle(id, ${END_MARKER_TTL_MS / 1000}, letter)
+end
+
+-- A mark that is in force keeps the task from starting.
+local function marked(field)
+  local mark = redis.call('HGET', P .. 'marks', field)
+  if not mark then return false end
+  local untilMs = tonumber(string.sub(mark, 1, 13))
+  if untilMs > 0 and untilMs <= now then
+    redis.call('HDEL', P .. 'marks', field)
+    return false
+  end
+  if string.byte(mark, 14) == 49 then redis.call('HDEL', P .. 'marks', field) end
+  return true
+end
+
+local function oddOne(m)
+  local sha = redis.sha1hex(m)
+  if string.find(m, '^%["%w') and string.byte(m, 3) ~= 49 and not string.find(m, '\\n', 1, true) then
+    local seen = tonumber(redis.call('HGET', P .. 'alien', sha) or now)
+    local age = now - seen
+    if age < ${UNKNOWN_TASK_TTL_MS} then
+      redis.call('HSET', P .. 'alien', sha, seen)
+      redis.call('ZADD', P .. 'scheduled', now + math.max(1000, math.min(60000, age)), m)
+      return
+    end
+    redis.call('HDEL', P .. 'alien', sha)
+    bury(sha, m, 'unknown version')
+  else
+    bury(sha, m, 'malformed')
+  end
+  dropped[#dropped + 1] = {id = sha, name = '', state = 'dead'}
+end
+
+local function accept(m)
+  if m == '' then return end
+  local id, name = idAndName(m)
+  if not id or not string.find(m, '^%["1[01]') or string.find(m, '\\n', 1, true) then return oddOne(m) end
+  if string.byte(m, 4) ~= 48 then
+    local expiry = tonumber(string.sub(m, 26, 38))
+    if expiry and expiry > 0 and expiry <= now then
+      if marksOn then forgetMark(id) end
+      return drop(id, name, 'expired', 'e')
+    end
+  end
+  if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then
+    forgetMark(id)
+    return drop(id, name, 'revoked', 'r')
+  end
+  got[#got + 1] = m
+  ids[#ids + 1] = id
+  fields[#fields + 1] = id
+  fields[#fields + 1] = m
+end
+
+local per = 1
+if chunks > 0 then
+  if solo then
+    local m = redis.call('LPOP', P .. 'suspects')
+    if m then accept(m) end
+    alone = got[1] or ''
+  end
+  local landed = redis.call('LRANGE', landing, 0, -1)
+  if #landed > 0 then
+    redis.call('DEL', landing)
+    for _, m in ipairs(landed) do accept(m) end
+  end
+  local others = redis.call('ZCARD', P .. 'hi') + redis.call('ZCARD', P .. 'lo')
+  local there = others + redis.call('LLEN', P .. 'ready')
+  local soloCount = alone ~= '' and 1 or 0
+  local want = math.min(chunks * size - #got + soloCount, math.ceil(there / redis.call('ZCARD', P .. 'consumers')))
+  local function takeSorted(name)
+    local popped = redis.call('ZPOPMIN', P .. name, want)
+    for i = 1, #popped, 2 do accept(popped[i]) end
+    want = want - #popped / 2
+  end
+  if want > 0 and others > 0 then takeSorted('hi') end
+  if want > 0 and there > others then
+    local popped = redis.call('LPOP', P .. 'ready', want) or {}
+    for _, m in ipairs(popped) do accept(m) end
+    want = want - #popped
+  end
+  if want > 0 and others > 0 then takeSorted('lo') end
+  if #got > soloCount then per = math.ceil((#got - soloCount) / chunks) end
+  inGroups(fields, function(...) redis.call('HSET', inflight, ...) end)
+end
+flushSettled()
+hintScheduled()
+
+redis.call('HSET', lanes, lane, cjson.encode({
+  seq = seq, committed = committed, refused = refused, dropped = dropped, solo = alone ~= '', per = per, ids = table.concat(ids, ' ')
+}))
+
+local remains = left()
+-- Another consumer may be waiting for what stands beside the list it waits at.
+if remains > 0 and redis.call('LLEN', P .. 'ready') == 0 then ring() end
+
+local reply = {now, committed, refused, remains, held(), cjson.encode(dropped), alone}
+for at = alone ~= '' and 2 or 1, #got, per do
+  local to = math.min(at + per - 1, #got)
+  reply[#reply + 1] = table.concat(got, ',\\n', at, to)
+  reply[#reply + 1] = to - at + 1
+end
+return reply
+`;
+
+/** Whoever is heard: keeps the time since when there was no gap. */
+const HEARD = `
+local function noteGap(lease)
+  local last = tonumber(redis.call('HGET', P .. 'clock', 'last') or 0)
+  if now - last > lease / 2 or now < last then redis.call('HSET', P .. 'clock', 'awake', now) end
+  if now < last then
+    for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', P .. 'consumers', now + lease, '+inf')) do
+      redis.call('ZADD', P .. 'consumers', now + lease, consumer)
+    end
+    redis.call('HSET', P .. 'clock', 'last', now)
+  end
+end
+
+local function heard(consumer, lease)
+  free()
+  noteGap(lease)
+  redis.call('HSET', P .. 'clock', 'last', now)
+  redis.call('ZADD', P .. 'consumers', now + lease, consumer)
+end
+`;
+
+/** ARGV: prefix, consumer, lease ms. Returns now. */
+const REGISTER = `${PRELUDE}${HEARD}
+expect('consumers', 'zset') expect('clock', 'hash')
+heard(ARGV[2], tonumber(ARGV[3]))
+return now
+`;
+
+/** ARGV: prefix, consumer, lease ms. Returns now, held, landing. Error REAPED where it is not registered. */
+const BEAT = `${PRELUDE}${HEARD}
+expect('consumers', 'zset') expect('clock', 'hash')
+if not redis.call('ZSCORE', P .. 'consumers', ARGV[2]) then return redis.error_reply('REAPED ' .. ARGV[2]) end
+heard(ARGV[2], tonumber(ARGV[3]))
+local landing = redis.call('LLEN', P .. 'landing:' .. ARGV[2])
+return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing}
+`;
+
+/** What a consumer held goes back to the head, in the order of the ids; `change` may rewrite a message or keep it. */
+const GIVE_BACK = `
+local function giveBack(consumer, change)
+  local count = 0
+  local landed = redis.call('LRANGE', P .. 'landing:' .. consumer, 0, -1)
+  local flat = redis.call('HGETALL', P .. 'inflight:' .. consumer)
+  redis.call('DEL', P .. 'landing:' .. consumer, P .. 'inflight:' .. consumer, P .. 'lanes:' .. consumer)
+  redis.call('ZREM', P .. 'consumers', consumer)
+  for i = #landed, 1, -1 do
+    if landed[i] ~= '' then redis.call('LPUSH', P .. 'ready', landed[i]) end
+  end
+  local ids, texts = {}, {}
+  for i = 1, #flat, 2 do
+    ids[#ids + 1] = flat[i]
+    texts[flat[i]] = flat[i + 1]
+  end
+  table.sort(ids, function(a, b) return a > b end)
+  for _, id in ipairs(ids) do
+    local m = change(id, texts[id])
+    if m then
+      place(m, true)
+      count = count + 1
+    end
+  end
+  return count
+end
+`;
+
+/** ARGV: prefix, consumer. */
+const UNREGISTER = `${PRELUDE}${PLACE}${GIVE_BACK}
+expectPlaces() expect('consumers', 'zset')
+free()
+return giveBack(ARGV[2], function(_, m) return m end)
+`;
+
+/** ARGV: prefix, lease ms. Returns now, tasks given back, tasks put aside, then the consumers. */
+const REAP = `${PRELUDE}${PLACE}${SETTLE}${HEARD}${GIVE_BACK}
+expectPlaces() expectRecords() expect('consumers', 'zset') expect('clock', 'hash')
+local lease = tonumber(ARGV[2])
+free()
+noteGap(lease)
+local awake = tonumber(redis.call('HGET', P .. 'clock', 'awake') or 0)
+local gone = {}
+if awake + lease <= now then gone = redis.call('ZRANGEBYSCORE', P .. 'consumers', '-inf', now, 'LIMIT', 0, 20) end
+
+local digits = '0123456789abcdefghijklmnopqrstuvwxyz'
+local function up(m, at)
+  local value = math.min(tonumber(string.sub(m, at, at), 36) + 1, 35)
+  return string.sub(m, 1, at - 1) .. string.sub(digits, value + 1, value + 1) .. string.sub(m, at + 1), value
+end
+
+local tasks, dead = 0, 0
+local function charge(id, m)
+  local lapses = tonumber(string.sub(m, 13, 13), 36)
+  m = string.sub(m, 1, 3) .. '1' .. string.sub(m, 5)
+  m = up(m, 13)
+  if lapses < ${SUSPECT_LAPSES} then return m end
+  local deaths
+  m, deaths = up(m, 14)
+  if deaths <= ${DEATHS_MAX} then return m end
+  dead = dead + 1
+  local reason = 'the process died ' .. deaths .. ' times while it ran alone'
+  bury(id, m, reason)
+  settle(id, ${END_MARKER_TTL_MS / 1000}, 'x' .. cjson.encode({reason = reason}))
+  forgetMark(id)
+  return nil
+end
+
+local reply = {now, 0, 0}
+for _, consumer in ipairs(gone) do
+  tasks = tasks + giveBack(consumer, charge)
+  reply[#reply + 1] = consumer
+end
+flushSettled()
+reply[2] = tasks
+reply[3] = dead
+return reply
+`;
+
+/** ARGV: prefix, limit. Returns now, promoted, and when the next is due or ''. */
+const PROMOTE = `${PRELUDE}${PLACE}
+expectPlaces()
+local due = redis.call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', now, 'LIMIT', 0, tonumber(ARGV[2]))
+if #due > 0 then
+  inGroups(due, function(...) redis.call('ZREM', P .. 'scheduled', ...) end)
+  for _, m in ipairs(due) do place(m) end
+end
+local next = redis.call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
+return {now, #due, next[2] or ''}
+`;
+
+/** ARGV: prefix, task, minute ms, message. Returns 1 where this call enqueued the tick. */
+const TICK = `${PRELUDE}${PLACE}${STORE}
+expectPlaces() expect('ticks', 'hash')
+local minute = tonumber(ARGV[3])
+checkItem(ARGV[4])
+local last = tonumber(redis.call('HGET', P .. 'ticks', ARGV[2]) or 0)
+if minute > now or minute <= last then return 0 end
+redis.call('HSET', P .. 'ticks', ARGV[2], ARGV[3])
+store(ARGV[4], '')
+return 1
+`;
+
+/** ARGV: prefix, minute ms, tasks. Keeps later minutes. */
+const SKIP_TICKS = `${PRELUDE}
+expect('ticks', 'hash')
+for i = 3, #ARGV do
+  local last = tonumber(redis.call('HGET', P .. 'ticks', ARGV[i]) or 0)
+  if tonumber(ARGV[2]) > last then redis.call('HSET', P .. 'ticks', ARGV[i], ARGV[2]) end
+end
+return 1
+`;
+
+/** ARGV: prefix, ids. Returns a record or '' for each. */
+const READ_RESULTS = `${PRELUDE}
+local records = {}
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local bucket, field = id, id
+  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
+  local value = redis.call('HGET', P .. 'result:' .. bucket, field)
+  records[i - 1] = value and tonumber(string.sub(value, 1, 13)) > now and string.sub(value, 14) or ''
+end
+return records
+`;
+
+/** ARGV: prefix, ids. A value is replaced by the mark of one that was read; the state stays. */
+const REMOVE_RESULTS = `${PRELUDE}
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local bucket, field = id, id
+  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
+  local value = redis.call('HGET', P .. 'result:' .. bucket, field)
+  if value and #value > 14 then redis.call('HSET', P .. 'result:' .. bucket, field, string.sub(value, 1, 14) .. '${GONE_PAYLOAD}') end
+end
+return 1
+`;
+
+/** ARGV: prefix, field, until ms (0 = none), once (0 or 1), longest life ms (0 = none). */
+const REVOKE = `${PRELUDE}
+expect('marks', 'hash')
+local untilMs, longest = tonumber(ARGV[3]), tonumber(ARGV[5])
+if longest > 0 and (untilMs == 0 or untilMs > now + longest) then untilMs = now + longest end
+redis.call('HSET', P .. 'marks', ARGV[2], stamp(untilMs) .. ARGV[4])
+return 1
+`;
+
+/** ARGV: prefix, field, remove (0 or 1). Returns the mark in force or ''. */
+const READ_MARK = `${PRELUDE}
+expect('marks', 'hash')
+local mark = redis.call('HGET', P .. 'marks', ARGV[2])
+if not mark then return '' end
+if ARGV[3] == '1' then redis.call('HDEL', P .. 'marks', ARGV[2]) end
+local untilMs = tonumber(string.sub(mark, 1, 13))
+if untilMs > 0 and untilMs <= now then return '' end
+return mark
+`;
+
+/** name of the command -> Lua. All take one key. */
+export const SCRIPTS = {
+  hueyEnqueue: ENQUEUE,
+  hueyStep: STEP,
+  hueyRegister: REGISTER,
+  hueyBeat: BEAT,
+  hueyUnregister: UNREGISTER,
+  hueyReap: REAP,
+  hueyPromote: PROMOTE,
+  hueyTick: TICK,
+  hueySkipTicks: SKIP_TICKS,
+  hueyReadResults: READ_RESULTS,
+  hueyRemoveResults: REMOVE_RESULTS,
+  hueyRevoke: REVOKE,
+  hueyReadMark: READ_MARK,
+} as const;
+
+export type ScriptName = keyof typeof SCRIPTS;

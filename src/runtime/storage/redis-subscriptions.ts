@@ -1,0 +1,125 @@
+/**
+ * What Redis pushes: the ends of tasks, by bucket, and the control channel. Hints only: a message that is lost with a
+ * connection is made up for by whoever waits, who looks again by itself.
+ */
+import { decodeRecord } from '../completion.js';
+import type { StorageEvents } from '../storage.js';
+import { RedisConnection, type RedisSpec } from './redis-connection.js';
+import type { RedisKeys } from './redis-keys.js';
+
+/** Channels without a waiter that stay subscribed: the next wait is usually for the same bucket. */
+const IDLE_CHANNELS_MAX = 64;
+
+export class RedisSubscriptions {
+  readonly #keys: RedisKeys;
+  readonly #connection: RedisConnection;
+  readonly #events: () => StorageEvents;
+  /** Channel -> ids that are waited for. In the order of their last use. */
+  readonly #channels = new Map<string, Set<string>>();
+  readonly #subscribed = new Map<string, Promise<void>>();
+  #control = false;
+  #waiting = 0;
+
+  constructor(keys: RedisKeys, spec: RedisSpec, events: () => StorageEvents) {
+    this.#keys = keys;
+    this.#events = events;
+    this.#connection = new RedisConnection(spec, {
+      onMessage: (channel, message) => this.#receive(channel, message),
+      // The driver subscribes again by itself only on a client that it keeps.
+      onReady: () => this.#resubscribe(),
+      onLost: () => this.#subscribed.clear(),
+    });
+  }
+
+  async watch(ids: readonly string[]): Promise<void> {
+    const channels = new Set<string>();
+    for (const id of ids) {
+      const channel = this.#keys.done(id);
+      let waiting = this.#channels.get(channel);
+      if (!waiting) this.#channels.set(channel, (waiting = new Set()));
+      if (!waiting.has(id)) {
+        waiting.add(id);
+        this.#hold(1);
+      }
+      channels.add(channel);
+    }
+    await Promise.all([...channels].map((channel) => this.#subscribe(channel)));
+  }
+
+  unwatch(ids: readonly string[]): void {
+    for (const id of ids) {
+      const channel = this.#keys.done(id);
+      const waiting = this.#channels.get(channel);
+      if (!waiting?.delete(id)) continue;
+      this.#hold(-1);
+      if (waiting.size > 0) continue;
+      this.#channels.delete(channel);
+      this.#channels.set(channel, waiting);
+    }
+    this.#dropIdle();
+  }
+
+  watchControl(): void {
+    if (this.#control) return;
+    this.#control = true;
+    // A hint that is missed costs a scheduler interval at most.
+    this.#subscribe(this.#keys.control).catch(() => undefined);
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  async #subscribe(channel: string): Promise<void> {
+    let subscribed = this.#subscribed.get(channel);
+    if (!subscribed) {
+      subscribed = this.#connection.run((client) => client.subscribe(channel)).then(() => undefined);
+      this.#subscribed.set(channel, subscribed);
+      subscribed.catch(() => this.#subscribed.delete(channel));
+    }
+    return subscribed;
+  }
+
+  #resubscribe(): void {
+    const channels = [...this.#channels.keys()];
+    if (this.#control) channels.push(this.#keys.control);
+    for (const channel of channels) this.#subscribe(channel).catch(() => undefined);
+  }
+
+  #dropIdle(): void {
+    let idle = this.#channels.size - IDLE_CHANNELS_MAX;
+    for (const [channel, waiting] of this.#channels) {
+      if (idle <= 0) return;
+      idle -= 1;
+      if (waiting.size > 0) continue;
+      this.#channels.delete(channel);
+      this.#subscribed.delete(channel);
+      this.#connection.run((client) => client.unsubscribe(channel)).catch(() => undefined);
+    }
+  }
+
+  #receive(channel: string, message: string): void {
+    const events = this.#events();
+    if (channel === this.#keys.control) {
+      events.onScheduled?.();
+      return;
+    }
+    const waiting = this.#channels.get(channel);
+    if (!waiting || waiting.size === 0) return;
+    const lines = message.split('\n');
+    const ended: { id: string; record?: ReturnType<typeof decodeRecord> }[] = [];
+    for (let i = 0; i + 1 < lines.length; i += 2) {
+      const id = lines[i] ?? '';
+      const record = lines[i + 1] ?? '';
+      if (waiting.has(id)) ended.push(record === '' ? { id } : { id, record: decodeRecord(record) });
+    }
+    if (ended.length > 0) events.onEnded?.(ended);
+  }
+
+  /** The connection is held as long as anybody waits, so that a lost one comes back. */
+  #hold(change: 1 | -1): void {
+    this.#waiting += change;
+    if (change === 1 && this.#waiting === 1) this.#connection.hold();
+    if (change === -1 && this.#waiting === 0) this.#connection.release();
+  }
+}
