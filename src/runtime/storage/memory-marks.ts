@@ -1,0 +1,43 @@
+/** Marks that keep tasks from starting, on one invocation by its id or on every invocation of a task by its name. */
+import type { Head } from '../message.js';
+import { DAY_MS } from '../limits.js';
+import type { Mark, MarkTarget } from '../storage.js';
+import { ExpiringMap } from './memory-expiring.js';
+
+/** A mark on an id ends by itself: nobody may ever ask for that id again. */
+const ID_MARK_TTL_MS = 30 * DAY_MS;
+
+export class MemoryMarks {
+  readonly #byId = new ExpiringMap<Mark>();
+  readonly #byTask = new ExpiringMap<Mark>();
+
+  set(target: MarkTarget, mark: Mark, now: number): void {
+    const untilMs = mark.untilMs === 0 ? Infinity : mark.untilMs;
+    const copy = { once: mark.once, untilMs: mark.untilMs };
+    if ('id' in target) this.#byId.set(target.id, copy, Math.min(untilMs, now + ID_MARK_TTL_MS), now);
+    else this.#byTask.set(target.task, copy, untilMs, now);
+  }
+
+  read(target: MarkTarget, now: number): Mark | undefined {
+    const mark = 'id' in target ? this.#byId.get(target.id, now) : this.#byTask.get(target.task, now);
+    return mark === undefined ? undefined : { ...mark };
+  }
+
+  remove(target: MarkTarget, now: number): boolean {
+    const inForce = this.read(target, now) !== undefined;
+    if ('id' in target) this.#byId.delete(target.id);
+    else this.#byTask.delete(target.task);
+    return inForce;
+  }
+
+  /** Whether this invocation is kept from starting, by its own mark or by its task's; uses up a mark that holds once. */
+  skips(head: Head, now: number): boolean {
+    for (const target of [{ id: head.id }, { task: head.name }]) {
+      const mark = this.read(target, now);
+      if (mark === undefined) continue;
+      if (mark.once) this.remove(target, now);
+      return true;
+    }
+    return false;
+  }
+}
