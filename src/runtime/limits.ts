@@ -28,11 +28,18 @@ export const MESSAGE_MAX_BYTES = 1024 * 1024;
 export const RESULT_MAX_BYTES = 1024 * 1024;
 export const PAYLOAD_MAX_DEPTH = 200;
 export const NAME_MAX_CHARS = 200;
+export const QUEUE_NAME_MAX_CHARS = 100;
 export const ID_MAX_CHARS = 128;
 export const PRIORITY_MAX = 4000;
 export const RETRIES_MAX = 36 ** 4 - 1;
 export const TIMEOUT_MAX_MS = 20 * DAY_MS;
 export const RETRY_DELAY_MAX_MS = DAY_MS;
+export const RETRY_BACKOFF_MAX = 1000;
+/** How far ahead a task may be scheduled, and how long a relative expiry may be. */
+export const DELAY_MAX_MS = 100 * 365 * DAY_MS;
+export const RESULT_TTL_MAX_MS = 3650 * DAY_MS;
+export const CATCH_UP_MAX_MS = DAY_MS;
+export const ENQUEUE_WAIT_MAX_MS = HOUR_MS;
 
 /** Deaths that a task causes alone before it is put aside as dead: more than this. */
 export const DEATHS_MAX = 3;
