@@ -7,6 +7,7 @@
  * big-endian. A record is one letter for the final state and then the payload, JSON text in UTF-8 (STATE_LETTERS).
  * Redis reads it with struct.unpack('>Bc0I4I4c0').
  */
+import { MalformedMessage } from './errors.js';
 
 /** The final states: the same words in code, storage and docs. */
 export type FinalState = 'done' | 'failed' | 'canceled' | 'revoked' | 'expired' | 'dead';
@@ -23,7 +24,10 @@ export interface ResultRecord {
   payload: string;
 }
 
-const LETTERS = { done: 'd', failed: 'f', canceled: 'c', revoked: 'r', expired: 'e', dead: 'x' } as const satisfies Record<FinalState, string>;
+const LETTERS = { done: 'd', failed: 'f', canceled: 'c', revoked: 'r', expired: 'e', dead: 'x' } as const satisfies Record<
+  FinalState,
+  string
+>;
 const STATES = new Map(Object.entries(LETTERS).map(([state, letter]) => [letter as string, state as FinalState]));
 
 export function encodeRecord(state: FinalState, payload: string): string {
@@ -66,19 +70,22 @@ export function encodeCompletion({ id, ttlSeconds, record }: Completion): Uint8A
   return bytes.slice(0, writeCompletion(bytes, 0, id, ttlSeconds, record));
 }
 
-/** Reads what writeCompletion wrote. */
+/** Reads what writeCompletion wrote. @throws MalformedMessage where the bytes end in the middle of a completion. */
 export function decodeCompletions(bytes: Uint8Array): Completion[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const completions: Completion[] = [];
-  for (let at = 0; at < bytes.byteLength; ) {
-    const idLength = view.getUint8(at);
-    const id = decoder.decode(bytes.slice(at + 1, at + 1 + idLength));
-    at += 1 + idLength;
-    const ttlSeconds = view.getUint32(at);
-    const length = view.getUint32(at + 4);
-    at += 8;
-    completions.push({ id, ttlSeconds, record: decoder.decode(bytes.slice(at, at + length)) });
-    at += length;
+  const room = (end: number): void => {
+    if (end > bytes.byteLength) throw new MalformedMessage('the completions of a worker are cut off');
+  };
+  for (let at = 0; at < bytes.byteLength;) {
+    const idEnd = at + 1 + view.getUint8(at);
+    room(idEnd + 8);
+    const id = decoder.decode(bytes.slice(at + 1, idEnd));
+    const ttlSeconds = view.getUint32(idEnd);
+    const recordEnd = idEnd + 8 + view.getUint32(idEnd + 4);
+    room(recordEnd);
+    completions.push({ id, ttlSeconds, record: decoder.decode(bytes.slice(idEnd + 8, recordEnd)) });
+    at = recordEnd;
   }
   return completions;
 }

@@ -75,8 +75,8 @@ function checkTransition(transition: Transition): CheckedTransition {
   }
 }
 
-/** A message's line break would be taken for the end of it in a chunk. */
-function checkMessage(text: string): Head {
+/** Whether it can be stored and leased. A message's line break would be taken for the end of it in a chunk. */
+export function checkMessage(text: string): Head {
   const head = decodeHead(text);
   if (text.includes('\n')) throw new MalformedMessage('a message is one line');
   return head;

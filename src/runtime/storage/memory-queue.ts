@@ -11,13 +11,14 @@
  */
 import { createHash } from 'node:crypto';
 import type { ResultRecord } from '../completion.js';
-import { decodeRecord, encodeRecord } from '../completion.js';
+import { decodeRecord, encodeRecord, GONE_PAYLOAD } from '../completion.js';
 import { StorageRefused } from '../errors.js';
 import * as limits from '../limits.js';
 import type { Head } from '../message.js';
 import { decodeHead, MESSAGE_VERSION, SEPARATOR, withHead } from '../message.js';
 import type { BeatReply, Chunk, Counts, Dropped, EnqueueReply, PromoteReply, ReapReply, StepReply, TickCall } from '../storage.js';
 import type { CheckedItem, CheckedStep, CheckedTransition } from './memory-checks.js';
+import { checkMessage } from './memory-checks.js';
 import type { MemoryConsumer } from './memory-consumers.js';
 import { MemoryConsumers } from './memory-consumers.js';
 import type { DeadMessage } from './memory-dead.js';
@@ -35,6 +36,8 @@ export interface MemoryWatcher {
   becameReady(): void;
 }
 
+/** The beginning of a message of another version. */
+const OTHER_VERSION = new RegExp(`^\\["(?!${MESSAGE_VERSION})[0-9A-Za-z][^\\n]*$`);
 const UNKNOWN_DELAY_MIN_MS = limits.SECOND_MS;
 const UNKNOWN_DELAY_MAX_MS = limits.MINUTE_MS;
 /** The digit of the head that counts lapses and deaths ends here. */
@@ -78,7 +81,7 @@ export class MemoryQueue {
   }
 
   removeValue(id: string): void {
-    this.#records.replace(id, (record) => record.slice(0, 1), this.now());
+    this.#records.replace(id, (record) => (record.length > 1 ? record.slice(0, 1) + GONE_PAYLOAD : record), this.now());
   }
 
   counts(): Counts {
@@ -248,6 +251,7 @@ export class MemoryQueue {
 
   #settle(id: string, record: string, ttlSeconds: number, now: number): void {
     this.#records.set(id, record, now + ttlSeconds * 1000, now);
+    this.marks.remove({ id }, now);
     this.#ended.push({ id, record: decodeRecord(record) });
   }
 
@@ -335,7 +339,7 @@ export class MemoryQueue {
 
   /** What cannot be read: of another version it waits a while for a consumer that can, everything else is dead. */
   #setAside(text: string, now: number, dropped: Dropped[]): void {
-    const isOtherVersion = text.startsWith('["') && text.length > 2 && text.charAt(2) !== MESSAGE_VERSION;
+    const isOtherVersion = OTHER_VERSION.test(text);
     const since = this.#unknownSince.get(text) ?? now;
     if (isOtherVersion && now - since < limits.UNKNOWN_TASK_TTL_MS) {
       this.#unknownSince.set(text, since);
@@ -344,7 +348,7 @@ export class MemoryQueue {
     }
     this.#unknownSince.delete(text);
     const id = createHash('sha1').update(text).digest('hex');
-    this.#dead.add({ id: id, text: text, reason: isOtherVersion ? 'unknown version' : 'malformed', at: now });
+    this.#dead.add({ id, text, reason: isOtherVersion ? 'unknown version' : 'malformed', at: now });
     dropped.push({ id, name: '', state: 'dead' });
   }
 
@@ -362,7 +366,7 @@ export class MemoryQueue {
 
 function headOf(text: string): Head | undefined {
   try {
-    return decodeHead(text);
+    return checkMessage(text);
   } catch {
     return undefined;
   }
