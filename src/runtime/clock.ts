@@ -46,7 +46,10 @@ const EXAMPLE = "a Date, a luxon DateTime, or ISO text such as '2030-01-31T12:00
 export function durationMs(value: DurationInput, option: string): number {
   const ms = typeof value === 'number' ? value * SECOND_MS : isDuration(value) ? value.toMillis() : NaN;
   if (!Number.isFinite(ms) || ms < 0) {
-    throw new ConfigurationError(`${option} must be a number of seconds from 0 up, or a luxon Duration; it is ${shown(value)}`, 'bad-duration');
+    throw new ConfigurationError(
+      `${option} must be a number of seconds from 0 up, or a luxon Duration; it is ${shown(value)}`,
+      'bad-duration',
+    );
   }
   // Rounded to whole ms, but never down to 0, which means "none" or "at once" in most places.
   return ms > 0 ? Math.max(1, Math.round(ms)) : 0;
@@ -93,7 +96,10 @@ export function checkZone(zone: unknown): string {
   if (typeof zone === 'string' && zone.toUpperCase() === 'UTC') return 'UTC';
   // Offsets such as +03:00 are zones for some versions of Node and none for others.
   if (typeof zone === 'string' && /^[A-Za-z]/.test(zone) && loadLuxon().IANAZone.isValidZone(zone)) return zone;
-  throw new ConfigurationError(`no such time zone: ${shown(zone)}; give 'UTC', 'local', or an IANA name such as 'America/New_York'`, 'bad-zone');
+  throw new ConfigurationError(
+    `no such time zone: ${shown(zone)}; give 'UTC', 'local', or an IANA name such as 'America/New_York'`,
+    'bad-zone',
+  );
 }
 
 /** The offsets of one zone. A UTC day that begins and ends with the same offset has no other: that spares the slow lookups. */
@@ -124,7 +130,7 @@ class ZoneOffsets {
 
 const offsetsByZone = new Map<string, ZoneOffsets>();
 
-/** Only valid zones get in, so the map is bounded by the names that exist. */
+/** Only valid zones get in; a program names few. */
 function zoneOffsets(zone: string): ZoneOffsets {
   let offsets = offsetsByZone.get(zone);
   if (offsets === undefined) {
@@ -157,9 +163,9 @@ function isoInstantMs(text: string, convertUtc: boolean): number {
  * of Date. (luxon's answer in the fold depends on the season of today.)
  */
 function localInstantMs(wall: Luxon.DateTime): number {
-  const date = new Date(2000, wall.month - 1, wall.day, wall.hour, wall.minute, wall.second, wall.millisecond);
-  // The constructor takes the years 0 to 99 for 1900 to 1999, hence apart.
-  return new Date(date.setFullYear(wall.year, wall.month - 1, wall.day)).setHours(wall.hour, wall.minute, wall.second, wall.millisecond);
+  // Too early in any case; and Date takes the years 0 to 99 for 1900 to 1999.
+  if (wall.year < 1970) return wall.toMillis();
+  return new Date(wall.year, wall.month - 1, wall.day, wall.hour, wall.minute, wall.second, wall.millisecond).getTime();
 }
 
 function objectInstantMs(value: unknown): number {
