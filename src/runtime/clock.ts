@@ -40,6 +40,8 @@ export interface WallClock {
 
 /** The head of a message has 13 digits for an instant: up to the year 2286. */
 const INSTANT_MAX_MS = 10 ** 13 - 1;
+/** Days whose offset is remembered, of each zone. */
+const CACHED_DAYS_MAX = 1000;
 const EXAMPLE = "a Date, a luxon DateTime, or ISO text such as '2030-01-31T12:00:00Z'";
 
 /** In ms. `option` names the option in the error. @throws ConfigurationError where it is not a finite time from 0 up. */
@@ -105,22 +107,27 @@ export function checkZone(zone: unknown): string {
 /** The offsets of one zone. A UTC day that begins and ends with the same offset has no other: that spares the slow lookups. */
 class ZoneOffsets {
   readonly #zone: Luxon.Zone;
-  #dayStart = NaN;
-  /** Undefined: the offset changes within this day. */
-  #dayOffset: number | undefined;
+  /** At the beginning of UTC days, by the number of the day. */
+  readonly #byDay = new Map<number, number>();
 
   constructor(name: string) {
     this.#zone = loadLuxon().IANAZone.create(checkZone(name));
   }
 
   at(instantMs: number): number {
-    const dayStart = Math.floor(instantMs / DAY_MS) * DAY_MS;
-    if (dayStart !== this.#dayStart) {
-      const first = this.#lookUp(dayStart);
-      this.#dayOffset = first === this.#lookUp(dayStart + DAY_MS) ? first : undefined;
-      this.#dayStart = dayStart;
+    const day = Math.floor(instantMs / DAY_MS);
+    const offset = this.#atDay(day);
+    return offset === this.#atDay(day + 1) ? offset : this.#lookUp(instantMs);
+  }
+
+  #atDay(day: number): number {
+    let offset = this.#byDay.get(day);
+    if (offset === undefined) {
+      if (this.#byDay.size >= CACHED_DAYS_MAX) this.#byDay.clear();
+      offset = this.#lookUp(day * DAY_MS);
+      this.#byDay.set(day, offset);
     }
-    return this.#dayOffset ?? this.#lookUp(instantMs);
+    return offset;
   }
 
   #lookUp(instantMs: number): number {

@@ -117,7 +117,8 @@ export class Crontab {
 
   /** 0 where this minute matches; else how far the next one is that could, if the clock on the wall runs straight on. */
   #skipMs(wall: WallClock): number {
-    if (!this.#dayMatches(wall)) return DAY_MS - wall.hour * HOUR_MS - wall.minute * MINUTE_MS;
+    if (!this.#fields.month.values.has(wall.month)) return Date.UTC(wall.year, wall.month, 1) - wallMs(wall);
+    if (!this.#dayMatches(wall)) return dayRestMs(wall);
     if (!this.#fields.hour.values.has(wall.hour)) return HOUR_MS - wall.minute * MINUTE_MS;
     return this.#fields.minute.values.has(wall.minute) ? 0 : MINUTE_MS;
   }
@@ -130,14 +131,19 @@ export class Crontab {
 
 /**
  * The skip, or a shorter one where the clocks change within it: what the wall shows at the end must be what the sum
- * says. (No zone changes its clocks and back again within a day.)
+ * says. (Where a zone changes its clocks and back again in between, as Morocco around Ramadan, nothing is missed: that
+ * is far from both ends, or within months that do not count.)
  */
 function straightSkipMs(at: number, wall: WallClock, skipMs: number, zone: string): number {
   if (zone === 'UTC' || skipMs === MINUTE_MS) return skipMs;
-  for (const ms of [skipMs, HOUR_MS - wall.minute * MINUTE_MS]) {
-    if (ms > MINUTE_MS && wallMs(wallClock(at + ms, zone)) - wallMs(wall) === ms) return ms;
+  for (const ms of [skipMs, dayRestMs(wall), HOUR_MS - wall.minute * MINUTE_MS]) {
+    if (ms <= skipMs && ms > MINUTE_MS && wallMs(wallClock(at + ms, zone)) - wallMs(wall) === ms) return ms;
   }
   return MINUTE_MS;
+}
+
+function dayRestMs(wall: WallClock): number {
+  return DAY_MS - wall.hour * HOUR_MS - wall.minute * MINUTE_MS;
 }
 
 function wallMs(wall: WallClock): number {
