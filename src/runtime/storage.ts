@@ -190,6 +190,8 @@ export interface ProducerStorage {
   /** Only looks. */
   readMark(target: MarkTarget): Promise<Mark | undefined>;
   counts(): Promise<Counts>;
+  /** One listener set per storage; replaces the one before. Who produces uses `onEnded` and `onOutage` alone. */
+  listen(events: StorageEvents): void;
 }
 
 /** Everything; only a supervisor uses the rest. */
@@ -200,9 +202,6 @@ export interface Storage extends ProducerStorage {
   /** Connects. Rejects with StorageRefused where it makes no sense to try again. Other calls connect by themselves. */
   open(): Promise<void>;
   close(): Promise<void>;
-  /** One listener set per storage; replaces the one before. */
-  listen(events: StorageEvents): void;
-
   /** Enters this life of a consumer, with a lease from now. Repeatable. */
   register(consumer: string, leaseMs: number): Promise<{ now: number }>;
   /**

@@ -27,6 +27,8 @@ export interface HueySettings {
 export interface WorkerContext {
   /** The supervisor's storage, through the port of this thread. */
   readonly storage: ProducerStorage;
+  /** The queue of that storage, once it is known (the module loads first). A Huey of another queue connects by itself. */
+  queue?: string;
   /** Every Huey that was constructed in this thread, in order. */
   readonly hueys: HueyCore[];
 }
