@@ -1,0 +1,88 @@
+/**
+ * The memory that a place and its thread share for one lane: a word per task and an arena for results. It lets the
+ * supervisor take back what has not started, and see what runs, without a message and without the thread's help.
+ *
+ *                 claim            publish           done
+ *     OFFERED ----------> RUNNING ----------> COMMITTING ----> DONE      its record is in the arena
+ *        |                   |  \------------------------------> REPORTED  its outcome travels as a message
+ *        | takeBack          | stop
+ *        v                   v
+ *      TAKEN              STOPPING --> (REPORTED, or the end of the thread)
+ *
+ * Invariants: the thread makes every move but `takeBack` and `stop`, which are the supervisor's; each move is a
+ * compare-and-swap, so exactly one side wins; a task is STOPPING before its thread is ended on purpose, so no finished
+ * result is lost to that; bytes of the arena below `used` are never written again before the next chunk.
+ */
+import { CHUNK_MAX } from '../runtime/limits.js';
+
+export const ARENA_BYTES = 64 * 1024;
+const WORDS = CHUNK_MAX + 1;
+
+export const Slot = { OFFERED: 1, RUNNING: 2, COMMITTING: 3, DONE: 4, REPORTED: 5, TAKEN: 6, STOPPING: 7 } as const;
+export type SlotState = (typeof Slot)[keyof typeof Slot];
+
+export class LaneMemory {
+  readonly buffer: SharedArrayBuffer;
+  /** [0] = used bytes of the arena; [1 + i] = state of task i. */
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly arena: Uint8Array<SharedArrayBuffer>;
+
+  constructor(buffer = new SharedArrayBuffer(WORDS * 4 + ARENA_BYTES)) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer, 0, WORDS);
+    this.arena = new Uint8Array(buffer, WORDS * 4, ARENA_BYTES);
+  }
+
+  /** Before a chunk is posted; the post orders these plain writes for the thread. */
+  offer(count: number): void {
+    this.#words[0] = 0;
+    this.#words.fill(Slot.OFFERED, 1, 1 + count);
+  }
+
+  state(slot: number): SlotState {
+    return Atomics.load(this.#words, 1 + slot) as SlotState;
+  }
+
+  claim(slot: number): boolean {
+    return this.#swap(slot, Slot.OFFERED, Slot.RUNNING);
+  }
+
+  takeBack(slot: number): boolean {
+    return this.#swap(slot, Slot.OFFERED, Slot.TAKEN);
+  }
+
+  /** From here on the run cannot complete any more. */
+  stop(slot: number): boolean {
+    return this.#swap(slot, Slot.RUNNING, Slot.STOPPING);
+  }
+
+  /** False where the supervisor has stopped the run: its result does not count. */
+  publish(slot: number): boolean {
+    return this.#swap(slot, Slot.RUNNING, Slot.COMMITTING);
+  }
+
+  /** The record of the task ends at `used`. */
+  done(slot: number, used: number): void {
+    Atomics.store(this.#words, 0, used);
+    Atomics.store(this.#words, 1 + slot, Slot.DONE);
+  }
+
+  reported(slot: number): void {
+    Atomics.store(this.#words, 1 + slot, Slot.REPORTED);
+  }
+
+  get used(): number {
+    return Atomics.load(this.#words, 0);
+  }
+
+  /** A copy of the records between two positions. */
+  records(from: number, to: number): Uint8Array {
+    const bytes = new Uint8Array(to - from);
+    bytes.set(this.arena.subarray(from, to));
+    return bytes;
+  }
+
+  #swap(slot: number, from: SlotState, to: SlotState): boolean {
+    return Atomics.compareExchange(this.#words, 1 + slot, from, to) === from;
+  }
+}

@@ -1,0 +1,41 @@
+/** The messages between a place (supervisor) and its thread. The hot ones are as bare as they can be. */
+import type { MessagePort } from 'node:worker_threads';
+import type { ConnectionSpec } from '../runtime/connection.js';
+import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
+import type { TaskManifest } from '../runtime/registry.js';
+import type { HueySettings } from '../runtime/worker-context.js';
+
+/** What a thread needs to live: the argument of its one long run in the pool. */
+export interface SessionStart {
+  /** file: URL of the user's module. */
+  module: string;
+  /** The export that holds the Huey, where the user named one. */
+  huey: string | undefined;
+  /** Work, control and outcomes. */
+  port: MessagePort;
+  /** The supervisor's storage, through comlink. */
+  storagePort: MessagePort;
+  lanes: SharedArrayBuffer[];
+}
+
+export type ToThread =
+  | { kind: 'chunk'; lane: number; text: string; count: number; /** Storage's clock minus this machine's. */ skewMs: number }
+  | { kind: 'abort'; lane: number; slot: number; reason: 'timeout' | 'canceled' | 'stopping' }
+  | { kind: 'stop' };
+
+/** A bare number is the lane whose chunk has come to its end. */
+export type FromThread =
+  | number
+  | { kind: 'ready'; manifest: Manifest }
+  | { kind: 'unloadable'; error: ErrorInfo }
+  | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome }
+  /** A completion that found no room in the arena. */
+  | { kind: 'completion'; bytes: Uint8Array };
+
+/** What the supervisor knows of the user's module. */
+export interface Manifest {
+  queue: string;
+  connection: ConnectionSpec;
+  settings: HueySettings;
+  tasks: TaskManifest[];
+}

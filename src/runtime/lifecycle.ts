@@ -1,0 +1,168 @@
+/**
+ * What becomes of a task: `decide(message, outcome, context)` is a pure function from the outcome of a run to one
+ * transition. Every rule about retries, charges and final states stands here and nowhere else.
+ *
+ *     outcome        retries left   transition                        final state
+ *     complete                      settle                            done
+ *     error          yes            requeue at the tail, or later
+ *     error          no             settle                            failed (error)
+ *     timeout        as error                                         failed (timeout)
+ *     retry                         requeue, no retry spent
+ *     cancel         by its `retry` requeue or settle                 canceled
+ *     crashed                       requeue at the head, charged; bury when it died alone too often     dead
+ *     interrupted                   requeue at the head, uncharged
+ *     not-started                   requeue at the head, uncharged
+ *     unknown-task                  requeue later, uncharged; bury after an hour                        dead
+ *     malformed                     bury                              dead
+ *     expired, revoked              settle                            expired, revoked
+ */
+import { encodeRecord, type FinalState } from './completion.js';
+import type { TaskErrorMetadata } from './errors.js';
+import {
+  DEATHS_MAX,
+  END_MARKER_TTL_MS,
+  MINUTE_MS,
+  RETRY_DELAY_MAX_MS,
+  SECOND_MS,
+  UNKNOWN_TASK_TTL_MS,
+} from './limits.js';
+import { idOf, withHead, type Message } from './message.js';
+import type { Transition } from './storage.js';
+
+/** An error as data. */
+export interface ErrorInfo {
+  name: string;
+  message: string;
+  stack?: string;
+  /** Why a task counts as failed: 'error', 'timeout', 'payload', ... */
+  code: string;
+}
+
+/** How a run ended. The first group is reported by the worker, the second is the supervisor's own knowledge. */
+export type Outcome =
+  | { kind: 'complete'; record: string; ttlSeconds: number }
+  | { kind: 'error'; error: ErrorInfo }
+  | { kind: 'retry'; delayMs: number }
+  | { kind: 'cancel'; retry: boolean | undefined; reason: string }
+  | { kind: 'unknown-task' }
+  | { kind: 'malformed'; reason: string }
+  | { kind: 'expired' }
+  | { kind: 'revoked' }
+  | { kind: 'timeout'; error: ErrorInfo }
+  | { kind: 'crashed'; alone: boolean; reason: string }
+  | { kind: 'interrupted' }
+  | { kind: 'not-started' };
+
+export interface DecisionContext {
+  /** The storage's clock. */
+  now: number;
+  /** How long a failure is kept. */
+  resultTtlMs: number;
+}
+
+/** The transition, and what to tell people: the word for logs, signals and events. */
+export interface Decision {
+  transition: Transition;
+  signal: 'complete' | 'error' | 'retrying' | 'canceled' | 'timeout' | 'interrupted' | 'expired' | 'revoked' | 'crashed' | 'dead' | 'unknown' | 'released';
+  /** Set where it will be tried again after a wait. */
+  delayMs?: number;
+}
+
+export function decide(text: string, message: Message, outcome: Outcome, context: DecisionContext): Decision {
+  const { head } = message;
+  switch (outcome.kind) {
+    case 'complete':
+      return { transition: { kind: 'settle', id: head.id, record: outcome.record, ttlSeconds: outcome.ttlSeconds }, signal: 'complete' };
+    case 'error':
+      return afterFailure(text, message, outcome.error, 'error', context);
+    case 'timeout':
+      return afterFailure(text, message, outcome.error, 'timeout', context);
+    case 'retry': {
+      const again = withHead(text, { ...head, attempts: head.attempts + 1 });
+      return { transition: requeue(head.id, again, outcome.delayMs, 'tail'), signal: 'retrying', delayMs: outcome.delayMs };
+    }
+    case 'cancel': {
+      const retry = outcome.retry ?? head.retries > 0;
+      if (!retry) return settle(head.id, 'canceled', JSON.stringify({ reason: outcome.reason }), context.resultTtlMs, 'canceled');
+      return { ...spendRetry(text, message), signal: 'canceled' };
+    }
+    case 'crashed':
+      return afterCrash(text, message, outcome.alone, outcome.reason);
+    case 'interrupted':
+      return { transition: requeue(head.id, text, 0, 'head'), signal: 'interrupted' };
+    case 'not-started':
+      return { transition: requeue(head.id, text, 0, 'head'), signal: 'released' };
+    case 'unknown-task':
+      return afterUnknown(text, message, context.now);
+    case 'malformed':
+      return bury(head.id, text, outcome.reason);
+    case 'expired':
+      return settle(head.id, 'expired', '', END_MARKER_TTL_MS, 'expired');
+    case 'revoked':
+      return settle(head.id, 'revoked', '', END_MARKER_TTL_MS, 'revoked');
+  }
+}
+
+/** For bytes that carry an id and are otherwise no message. */
+export function buryUnreadable(text: string, reason: string): Decision {
+  return bury(idOf(text), text, reason);
+}
+
+/** The wait before the next try: the delay, multiplied by the backoff for every retry that was spent. Huey's rule, with a ceiling. */
+export function retryDelayMs(message: Message): number {
+  const { retryDelayMs: first = 0, retryBackoff = 1, retries = 0 } = message.body;
+  const spent = Math.max(0, retries - message.head.retries);
+  return Math.min(RETRY_DELAY_MAX_MS, first * retryBackoff ** spent);
+}
+
+function afterFailure(text: string, message: Message, error: ErrorInfo, signal: 'error' | 'timeout', context: DecisionContext): Decision {
+  const { head } = message;
+  if (head.retries > 0) return spendRetry(text, message);
+  const metadata: TaskErrorMetadata & { code: string; name: string; message: string } = {
+    code: error.code,
+    error: error.message === '' ? error.name : `${error.name}: ${error.message}`,
+    name: error.name,
+    message: error.message,
+    retries: head.retries,
+    taskId: head.id,
+    willRetry: false,
+    ...(error.stack === undefined ? {} : { traceback: error.stack }),
+  };
+  return settle(head.id, 'failed', JSON.stringify(metadata), context.resultTtlMs, signal);
+}
+
+function spendRetry(text: string, message: Message): Decision {
+  const { head } = message;
+  const delayMs = retryDelayMs(message);
+  const again = withHead(text, { ...head, attempts: head.attempts + 1, retries: Math.max(0, head.retries - 1) });
+  return { transition: requeue(head.id, again, delayMs, 'tail'), signal: 'retrying', delayMs };
+}
+
+/** Only a death that it surely caused counts towards being dead; one among several is a suspect and will run alone. */
+function afterCrash(text: string, { head }: Message, alone: boolean, reason: string): Decision {
+  const charged = alone ? { ...head, deaths: head.deaths + 1 } : { ...head, lapses: head.lapses + 1 };
+  const again = withHead(text, { ...charged, attempts: head.attempts + 1 });
+  if (charged.deaths > DEATHS_MAX) return bury(head.id, again, `its thread died ${charged.deaths} times: ${reason}`);
+  return { transition: requeue(head.id, again, 0, 'head'), signal: 'crashed' };
+}
+
+function afterUnknown(text: string, { head, notes }: Message, now: number): Decision {
+  const since = notes.unknownSince ?? now;
+  const ageMs = Math.max(0, now - since);
+  if (ageMs >= UNKNOWN_TASK_TTL_MS) return bury(head.id, text, `no consumer knew the task "${head.name}" for an hour`);
+  const delayMs = Math.min(MINUTE_MS, Math.max(SECOND_MS, ageMs));
+  return { transition: requeue(head.id, withHead(text, head, { ...notes, unknownSince: since }), delayMs, 'tail'), signal: 'unknown', delayMs };
+}
+
+function requeue(id: string, text: string, delayMs: number, at: 'head' | 'tail'): Transition {
+  return { kind: 'requeue', id, text, delayMs, at };
+}
+
+function settle(id: string, state: FinalState, payload: string, ttlMs: number, signal: Decision['signal']): Decision {
+  return { transition: { kind: 'settle', id, record: encodeRecord(state, payload), ttlSeconds: Math.ceil(ttlMs / SECOND_MS) }, signal };
+}
+
+function bury(id: string, text: string, reason: string): Decision {
+  const record = encodeRecord('dead', JSON.stringify({ reason }));
+  return { transition: { kind: 'bury', id, text, reason, record, ttlSeconds: END_MARKER_TTL_MS / SECOND_MS }, signal: 'dead' };
+}
