@@ -56,6 +56,11 @@ export class LaneMemory {
     return this.#swap(slot, Slot.RUNNING, Slot.STOPPING);
   }
 
+  /** Whether the supervisor has stopped this run. */
+  stopping(slot: number): boolean {
+    return slot >= 0 && this.state(slot) === Slot.STOPPING;
+  }
+
   /** False where the supervisor has stopped the run: its result does not count. */
   publish(slot: number): boolean {
     return this.#swap(slot, Slot.RUNNING, Slot.COMMITTING);

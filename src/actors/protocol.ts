@@ -30,7 +30,9 @@ export type FromThread =
   | { kind: 'unloadable'; error: ErrorInfo }
   | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome }
   /** A completion that found no room in the arena. */
-  | { kind: 'completion'; bytes: Uint8Array };
+  | { kind: 'completion'; bytes: Uint8Array }
+  /** An error that no task is running for: a timer that an ended task left behind. */
+  | { kind: 'stray'; error: ErrorInfo };
 
 /** What the supervisor knows of the user's module. */
 export interface Manifest {

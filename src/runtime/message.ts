@@ -148,9 +148,9 @@ export function readHead(text: string, shift: 0 | -2): Head {
   return head;
 }
 
-/** The id alone, the cheapest read there is. */
-export function idOf(text: string): string {
-  return text.slice(AT.id, text.indexOf(' ', AT.id));
+/** The id alone, the cheapest read there is (`shift` as in readHead). */
+export function idOf(text: string, shift: 0 | -2 = 0): string {
+  return text.slice(AT.id + shift, text.indexOf(' ', AT.id + shift));
 }
 
 /** Whether the head says that there is nothing to look at before the start (`shift` as in readHead). */

@@ -1,0 +1,40 @@
+/**
+ * How many tasks go into a chunk, learnt from how long chunks take. Doubled while they take under FAST_MS; halved at the
+ * second slow one in a row, so that one odd task among many quick ones changes nothing. Long tasks travel one by one, and
+ * none waits behind them.
+ */
+import { CHUNK_MAX, CHUNK_MIN, CHUNK_START } from '../runtime/limits.js';
+
+const FAST_MS = 4;
+const SLOW_MS = 16;
+/** What may wait in a place beyond what runs. */
+const AHEAD_MS = 20;
+
+export class ChunkSizer {
+  #size = CHUNK_START;
+  #slowInARow = 0;
+  #taskMs = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether a second chunk may wait behind the one that runs. */
+  get ahead(): boolean {
+    return this.#size * this.#taskMs <= AHEAD_MS;
+  }
+
+  note(durationMs: number, count: number): void {
+    if (count === 0) return;
+    if (durationMs > SLOW_MS) {
+      this.#slowInARow += 1;
+      if (this.#slowInARow < 2) return;
+      this.#size = Math.max(CHUNK_MIN, Math.min(this.#size, count) >> 1);
+    } else {
+      this.#slowInARow = 0;
+      // A chunk that was not full says nothing about larger ones.
+      if (durationMs < FAST_MS && count >= this.#size) this.#size = Math.min(CHUNK_MAX, this.#size * 2);
+    }
+    this.#taskMs = durationMs / count;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * A place: the supervisor's side of one thread. Duties:
+ *  1. start the thread's run, with its ports and its memory;
+ *  2. post chunks into lanes that are free;
+ *  3. tell what comes back: outcomes, ends of chunks, the end of the thread, in this order.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
+import type { Chunk } from '../runtime/storage.js';
+import { Lane, type StopReason } from './lane.js';
+import type { ThreadPool } from './pool.js';
+import type { FromThread, Manifest, SessionStart, ToThread } from './protocol.js';
+
+const LANES = 2;
+/** Native code that does not return keeps a terminated thread alive; waiting longer for its end helps nobody. */
+const DEATH_WAIT_MS = 1000;
+
+export interface PlaceEvents {
+  onReady(place: Place, manifest: Manifest): void;
+  onUnloadable(place: Place, error: ErrorInfo): void;
+  onOutcome(place: Place, lane: Lane, slot: number, outcome: Outcome): void;
+  onCompletion(place: Place, bytes: Uint8Array): void;
+  onChunkEnd(place: Place, lane: Lane): void;
+  onStray(place: Place, error: ErrorInfo): void;
+  /** The thread is gone; the lanes still tell what it held. */
+  onGone(place: Place, reason: string): void;
+}
+
+export interface PlaceStart {
+  pool: ThreadPool;
+  module: string;
+  huey: string | undefined;
+  openStorage: (port: MessagePort) => void;
+}
+
+export class Place {
+  readonly number: number;
+  readonly lanes: readonly Lane[] = Array.from({ length: LANES }, (_, i) => new Lane(i));
+  #state: 'starting' | 'ready' | 'ending' | 'gone' = 'starting';
+  /** Runs one task alone; nothing else is posted until it has ended. */
+  alone = false;
+  /** When the last chunk came to its end: the next one's time counts from here. */
+  lastEndAt = 0;
+  readonly #events: PlaceEvents;
+  readonly #port: MessagePort;
+  readonly #kill = new AbortController();
+
+  constructor(number: number, { pool, module, huey, openStorage }: PlaceStart, events: PlaceEvents) {
+    this.number = number;
+    this.#events = events;
+    const control = new MessageChannel();
+    const storage = new MessageChannel();
+    this.#port = control.port1;
+    openStorage(storage.port1);
+    const closed = new Promise<void>((resolve) => {
+      this.#port.once('close', resolve);
+    });
+    this.#port.on('message', (message: FromThread) => this.#receive(message));
+    const start: SessionStart = {
+      module,
+      huey,
+      port: control.port2,
+      storagePort: storage.port2,
+      lanes: this.lanes.map((lane) => lane.memory.buffer),
+    };
+    void this.#live(pool.run(start, [control.port2, storage.port2], this.#kill.signal), closed);
+  }
+
+  get ready(): boolean {
+    return this.#state === 'ready';
+  }
+
+  get ending(): boolean {
+    return this.#state === 'ending';
+  }
+
+  get idle(): boolean {
+    return this.lanes.every((lane) => !lane.busy);
+  }
+
+  post(lane: Lane, chunk: Chunk, skewMs: number): void {
+    lane.load(chunk, performance.now());
+    this.#send({ kind: 'chunk', lane: lane.number, text: chunk.text, count: chunk.count, skewMs });
+  }
+
+  /** The soft stop: the run's signal fires, as soon as the thread listens. */
+  abort(lane: Lane, slot: number, reason: StopReason): void {
+    this.#send({ kind: 'abort', lane: lane.number, slot, reason });
+  }
+
+  /** The hard stop, whatever the thread does. `onGone` follows. */
+  kill(): void {
+    if (this.#state === 'gone') return;
+    this.#state = 'ending';
+    this.#kill.abort();
+  }
+
+  /** The quiet end of an idle thread. `onGone` follows. */
+  end(): void {
+    if (this.#state === 'gone') return;
+    this.#state = 'ending';
+    this.#send({ kind: 'stop' });
+  }
+
+  #receive(message: FromThread): void {
+    if (this.#state === 'gone') return;
+    if (typeof message === 'number') {
+      const lane = this.#lane(message);
+      if (lane) this.#events.onChunkEnd(this, lane);
+      return;
+    }
+    switch (message.kind) {
+      case 'outcome': {
+        const lane = this.#lane(message.lane);
+        if (lane) this.#events.onOutcome(this, lane, message.slot, message.outcome);
+        break;
+      }
+      case 'completion':
+        this.#events.onCompletion(this, message.bytes);
+        break;
+      case 'stray':
+        this.#events.onStray(this, message.error);
+        break;
+      case 'ready':
+        if (this.#state === 'starting') this.#state = 'ready';
+        this.#events.onReady(this, message.manifest);
+        break;
+      case 'unloadable':
+        this.#events.onUnloadable(this, message.error);
+        break;
+    }
+  }
+
+  /** The run's promise may settle before the thread is gone, and before its last messages are read; the port closes after both. */
+  async #live(run: Promise<void>, closed: Promise<void>): Promise<void> {
+    let reason = 'the thread ended';
+    try {
+      await run;
+    } catch (error) {
+      reason = this.#state === 'ending' ? 'the thread was ended' : describeDeath(error);
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, DEATH_WAIT_MS);
+    });
+    await Promise.race([closed, late]);
+    clearTimeout(timer);
+    this.#port.close();
+    this.#state = 'gone';
+    this.#events.onGone(this, reason);
+  }
+
+  #send(message: ToThread): void {
+    this.#port.postMessage(message);
+  }
+
+  #lane(number: number): Lane | undefined {
+    return this.lanes[number];
+  }
+}
+
+function describeDeath(error: unknown): string {
+  if (!(error instanceof Error)) return 'the thread died';
+  return error.message === '' ? `the thread died (${error.name})` : error.message;
+}

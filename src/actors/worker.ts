@@ -1,0 +1,158 @@
+/**
+ * The worker actor: the life of one thread of the pool, as one long run. Duties:
+ *  1. load the user's module once, and report what it declares;
+ *  2. take chunks in the order in which they come, claim each task, run it, write its record or report its outcome;
+ *  3. tell when a chunk has come to its end.
+ * What it imports stays small: it is paid at every start of a thread.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
+import { errorInfo } from '../runtime/error-data.js';
+import { TaskTimeout } from '../runtime/errors.js';
+import type { Outcome } from '../runtime/lifecycle.js';
+import { idOf, SEPARATOR } from '../runtime/message.js';
+import { enterWorker, workerContext, type HueyCore, type WorkerContext } from '../runtime/worker-context.js';
+import { ARENA_BYTES, LaneMemory } from './lane-memory.js';
+import { loadHuey } from './module-loader.js';
+import type { FromThread, SessionStart, ToThread } from './protocol.js';
+import { PortStorage } from './storage-port.js';
+import { parseChunk, TaskRunner, type StopView } from './task-runner.js';
+
+type Chunk = Extract<ToThread, { kind: 'chunk' }>;
+
+/** Run by Piscina (`name: 'session'`); resolves when the supervisor asks the thread to end. */
+export async function session(start: SessionStart): Promise<void> {
+  const storage = new PortStorage(start.storagePort);
+  const context: WorkerContext = workerContext() ?? { storage, hueys: [] };
+  enterWorker(context);
+  let huey: HueyCore;
+  try {
+    huey = await loadHuey(start.module, start.huey, context.hueys);
+  } catch (error) {
+    post(start.port, { kind: 'unloadable', error: errorInfo(error) });
+    return;
+  }
+  context.queue = huey.name;
+  const worker = new Worker(start, huey);
+  post(start.port, {
+    kind: 'ready',
+    manifest: { queue: huey.name, connection: huey.connection, settings: huey.settings, tasks: huey.registry.manifest() },
+  });
+  await worker.ended;
+  storage.close();
+  start.port.close();
+}
+
+class Worker implements StopView {
+  readonly ended: Promise<void>;
+  readonly #port: MessagePort;
+  readonly #runner: TaskRunner;
+  readonly #lanes: LaneMemory[];
+  readonly #chunks: Chunk[] = [];
+  #busy = false;
+  /** The task that runs: its lane and its place in the chunk. */
+  #lane: LaneMemory;
+  #slot = -1;
+  #abort: ((reason: Error) => void) | undefined;
+  /** Ends the run that is waited for, where an error outside any promise is the only sign that it failed. */
+  #failRun: (error: unknown) => void = () => undefined;
+
+  constructor({ port, lanes }: SessionStart, huey: HueyCore) {
+    this.#port = port;
+    this.#runner = new TaskRunner(huey);
+    this.#lanes = lanes.map((buffer) => new LaneMemory(buffer as never));
+    this.#lane = this.#memory(0);
+    process.on('uncaughtException', (error) => this.#stray(error));
+    process.on('unhandledRejection', (error) => this.#stray(error));
+    this.ended = new Promise((resolve) => {
+      port.on('message', (message: ToThread) => {
+        switch (message.kind) {
+          case 'chunk':
+            this.#chunks.push(message);
+            if (!this.#busy) void this.#work();
+            break;
+          case 'abort':
+            if (this.#lanes[message.lane] === this.#lane && this.#slot === message.slot) {
+              this.#abort?.(new TaskTimeout({ error: `the task was stopped: ${message.reason}`, retries: 0, taskId: '', willRetry: false }));
+            }
+            break;
+          case 'stop':
+            resolve();
+            break;
+        }
+      });
+    });
+  }
+
+  stopped(): boolean {
+    return this.#lane.stopping(this.#slot);
+  }
+
+  onAbort(abort: (reason: Error) => void): void {
+    this.#abort = abort;
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true;
+    for (let chunk = this.#chunks.shift(); chunk; chunk = this.#chunks.shift()) {
+      await this.#runChunk(chunk);
+      post(this.#port, chunk.lane);
+    }
+    this.#busy = false;
+  }
+
+  async #runChunk(chunk: Chunk): Promise<void> {
+    const lane = this.#memory(chunk.lane);
+    const messages = parseChunk(chunk.text, chunk.count, SEPARATOR);
+    for (let slot = 0; slot < chunk.count; slot++) {
+      if (!lane.claim(slot)) continue;
+      this.#lane = lane;
+      this.#slot = slot;
+      const running = this.#runner.run(messages[slot], this, chunk.skewMs, this.#failure);
+      // Waiting costs a turn of the microtask queue; most tasks of a chunk need none.
+      const outcome = running instanceof Promise ? await running : running;
+      this.#finish(chunk.lane, lane, slot, outcome, messages[slot]);
+      this.#slot = -1;
+      this.#abort = undefined;
+    }
+  }
+
+  #finish(laneNumber: number, lane: LaneMemory, slot: number, outcome: Outcome, message: unknown): void {
+    if (!lane.publish(slot) || outcome.kind !== 'complete') {
+      post(this.#port, { kind: 'outcome', lane: laneNumber, slot, outcome });
+      lane.reported(slot);
+      return;
+    }
+    const id = idOf((message as [string])[0], -2);
+    const used = lane.used;
+    if (used + completionMaxBytes(id, outcome.record) <= ARENA_BYTES) {
+      lane.done(slot, writeCompletion(lane.arena, used, id, outcome.ttlSeconds, outcome.record));
+      return;
+    }
+    const bytes = encodeCompletion({ id, ttlSeconds: outcome.ttlSeconds, record: outcome.record });
+    post(this.#port, { kind: 'completion', bytes });
+    lane.reported(slot);
+  }
+
+  /** An error that belongs to no promise: most likely of the task that runs. */
+  #stray(error: unknown): void {
+    if (this.#slot >= 0) this.#failRun(error);
+    else post(this.#port, { kind: 'stray', error: errorInfo(error) });
+  }
+
+  /** One for each run that is waited for: a promise that outlived them would keep every one of them. */
+  readonly #failure = (): Promise<never> =>
+    new Promise((_, reject) => {
+      this.#failRun = reject;
+    });
+
+  #memory(lane: number): LaneMemory {
+    const memory = this.#lanes[lane];
+    if (memory === undefined) throw new RangeError(`no lane ${lane}`);
+    return memory;
+  }
+}
+
+function post(port: MessagePort, message: FromThread): void {
+  port.postMessage(message);
+}
