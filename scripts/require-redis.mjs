@@ -44,7 +44,9 @@ function installWithApt() {
   } finally {
     if (!hasPolicy) rmSync(POLICY, { force: true });
   }
+  // A policy that was there before may have said yes.
   if (existsSync('/run/systemd/system')) run('systemctl', 'disable', '--now', 'redis-server');
+  else run('service', 'redis-server', 'stop');
 }
 
 function run(command, ...args) {
