@@ -25,7 +25,10 @@ export interface ResolvedConnection {
 }
 
 /** HUEY_URL, else REDIS_URL, else the embedded file. @throws ConfigurationError where the URL is not understood. */
-export function resolveConnection(queue: string, { env = process.env, cwd = process.cwd() }: ConnectionSurroundings = {}): ResolvedConnection {
+export function resolveConnection(
+  queue: string,
+  { env = process.env, cwd = process.cwd() }: ConnectionSurroundings = {},
+): ResolvedConnection {
   for (const source of ['HUEY_URL', 'REDIS_URL'] as const) {
     const url = env[source];
     if (url !== undefined && url !== '') return { connection: parseConnectionUrl(url, queue, { cwd, source }), source };
@@ -37,7 +40,11 @@ export function resolveConnection(queue: string, { env = process.env, cwd = proc
  * redis://, rediss://, `sqlite:` with a path (none: the embedded file), file: URLs, `memory:`.
  * @throws ConfigurationError where it is something else; the error never shows the URL's password.
  */
-export function parseConnectionUrl(url: string, queue: string, { cwd = process.cwd(), source = 'url' }: { cwd?: string; source?: string } = {}): ConnectionSpec {
+export function parseConnectionUrl(
+  url: string,
+  queue: string,
+  { cwd = process.cwd(), source = 'url' }: { cwd?: string; source?: string } = {},
+): ConnectionSpec {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase();
   switch (scheme) {
     case 'redis:':
@@ -83,7 +90,8 @@ function projectFolder(cwd: string): string {
 }
 
 function checkRedisUrl(url: string, source: string): void {
-  if (!URL.canParse(url)) throw new ConfigurationError(`${source} is no valid URL; it looks like redis://user:password@host:6379/0`, 'bad-url');
+  if (!URL.canParse(url))
+    throw new ConfigurationError(`${source} is no valid URL; it looks like redis://user:password@host:6379/0`, 'bad-url');
 }
 
 /** Takes `sqlite:a.db`, `sqlite:/a.db`, `sqlite:///a.db`. */
@@ -94,5 +102,8 @@ function sqliteFile(rest: string, source: string): string {
   if (!rest.startsWith('//')) return rest;
   const file = rest.slice(2);
   if (file === '' || file.startsWith('/') || file.startsWith('.')) return file;
-  throw new ConfigurationError(`${source} names a host after sqlite://; a file is sqlite:relative/path.db or sqlite:///absolute/path.db`, 'bad-url');
+  throw new ConfigurationError(
+    `${source} names a host after sqlite://; a file is sqlite:relative/path.db or sqlite:///absolute/path.db`,
+    'bad-url',
+  );
 }

@@ -99,7 +99,9 @@ class TagWriter {
       case 'boolean':
         return JSON.stringify(value);
       case 'number':
-        return Number.isFinite(value) && !Object.is(value, -0) ? String(value) : tagged('number', `"${Object.is(value, -0) ? '-0' : String(value)}"`);
+        return Number.isFinite(value) && !Object.is(value, -0)
+          ? String(value)
+          : tagged('number', `"${Object.is(value, -0) ? '-0' : String(value)}"`);
       case 'undefined':
         return tagged('undefined');
       case 'bigint':
@@ -196,7 +198,9 @@ function isPlainObject(value: object): boolean {
 
 function className(value: object): string {
   const { constructor } = value as { constructor?: unknown };
-  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : Object.prototype.toString.call(value).slice(8, -1);
+  return typeof constructor === 'function' && constructor.name !== ''
+    ? constructor.name
+    : Object.prototype.toString.call(value).slice(8, -1);
 }
 
 function kindOfBytes(value: ArrayBuffer | ArrayBufferView): string {

@@ -170,12 +170,18 @@ describe('the serializer', () => {
         return this;
       }
     }
-    assert.deepStrictEqual(roundTrip([new Money(5), new URL('http://localhost/x'), new Same()]), [{ cents: 5 }, 'http://localhost/x', { n: 1 }]);
+    assert.deepStrictEqual(roundTrip([new Money(5), new URL('http://localhost/x'), new Same()]), [
+      { cents: 5 },
+      'http://localhost/x',
+      { n: 1 },
+    ]);
     assert.deepStrictEqual(roundTrip(Object.assign(Object.create(null) as object, { a: 1 })), { a: 1 });
   });
 
   it('takes values of another realm', () => {
-    const value: unknown = vm.runInNewContext('({ list: [1, { a: 2 }], at: new Date(5), map: new Map([[1, 2]]), error: new RangeError("far") })');
+    const value: unknown = vm.runInNewContext(
+      '({ list: [1, { a: 2 }], at: new Date(5), map: new Map([[1, 2]]), error: new RangeError("far") })',
+    );
     const back = roundTrip(value) as { list: unknown; at: Date; map: Map<number, number>; error: Error };
     assert.deepStrictEqual(back.list, [1, { a: 2 }]);
     assert.equal(back.at.getTime(), 5);

@@ -1,0 +1,43 @@
+/** What a running task can learn about itself. The worker runs each function inside `runInTask`; `currentTask` reads it. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { HueyException } from '../runtime/errors.js';
+
+/** The invocation that runs here. Its members may be taken apart: `const { id, checkTimeout } = currentTask()`. */
+export interface CurrentTask {
+  readonly id: string;
+  readonly name: string;
+  /** Counts from 1. */
+  readonly attempt: number;
+  /** Retries that are left. */
+  readonly retries: number;
+  /** Aborted when the task runs out of time or is canceled; its thread is ended a grace period later. */
+  readonly signal: AbortSignal;
+  /** When it runs out of time; undefined where it has no timeout. */
+  readonly deadline: Date | undefined;
+  /** What the call gave as `meta`. */
+  readonly meta: Readonly<Record<string, unknown>>;
+  /** Throws once the task ran out of time or was canceled; for loops that never await. */
+  readonly checkTimeout: () => void;
+}
+
+/** The task that runs here, also behind an await. @throws HueyException ('no-task') outside a task. */
+export function currentTask(): CurrentTask {
+  const task = running().getStore();
+  if (task === undefined)
+    throw new HueyException('currentTask() was called outside a task; only a consumer runs functions as tasks', 'no-task');
+  return task;
+}
+
+/** Runs `fn`, and everything that it starts, as part of this task. */
+export function runInTask<T>(task: CurrentTask, fn: () => T): T {
+  return running().run(task, fn);
+}
+
+// Under a global symbol: two copies of this package in one process agree on what runs.
+const KEY = Symbol.for('huey-runtime.current-task');
+type Holder = { [KEY]?: AsyncLocalStorage<CurrentTask> };
+
+/** Made at the first need: a producer pays nothing for it. */
+function running(): AsyncLocalStorage<CurrentTask> {
+  return ((globalThis as Holder)[KEY] ??= new AsyncLocalStorage<CurrentTask>());
+}

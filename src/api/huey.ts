@@ -1,0 +1,174 @@
+/**
+ * Huey: a queue and the tasks that belong to it. Making one opens no connection; the first call does. In a worker
+ * thread of a consumer the same code gives a Huey that works through the supervisor's storage.
+ */
+import { checkQueueName, type ConnectionSpec } from '../runtime/connection.js';
+import type { Crontab } from '../runtime/crontab.js';
+import { ConfigurationError } from '../runtime/errors.js';
+import { checkId } from '../runtime/ids.js';
+import { checkName } from '../runtime/message.js';
+import { Registry, type AnyFunction, type TaskDefinition } from '../runtime/registry.js';
+import { workerContext, type HueyCore, type HueySettings } from '../runtime/worker-context.js';
+import { Client } from './client.js';
+import { hueySettings, type HueyOptions } from './huey-options.js';
+import { markFrom, type RevokeOptions } from './marks.js';
+import { makeResult, type BlockingGetOptions, type GetOptions, type Result } from './result.js';
+import { itemOf, Signature, type CallPlan } from './signature.js';
+import { openStorage } from './storage-door.js';
+import { periodicSettings, taskSettings, type PeriodicTaskOptions, type TaskOptions } from './task-options.js';
+import { makeTask, type Task } from './task.js';
+
+/** The handles of a list of signatures, each with the type of its result. */
+export type ResultsOf<S extends readonly Signature[]> = { -readonly [K in keyof S]: S[K] extends Signature<infer R> ? Result<R> : never };
+
+export class Huey implements HueyCore, AsyncDisposable {
+  /** The queue. */
+  readonly name: string;
+  readonly connection: ConnectionSpec;
+  readonly registry = new Registry();
+  readonly settings: HueySettings;
+  readonly #client: Client;
+
+  /** @throws ConfigurationError */
+  constructor(name: string, connection: ConnectionSpec, options: HueyOptions = {}) {
+    this.name = checkQueueName(name);
+    this.connection = connection;
+    const { settings, enqueueWaitMs } = hueySettings(options, `Huey ${name}`);
+    this.settings = settings;
+    this.#client = new Client({ open: () => openStorage(this.name, connection), settings, enqueueWaitMs });
+    workerContext()?.hueys.push(this);
+  }
+
+  /**
+   * Declares a task. Its name is the option `name`, else the function's own. Huey: `@huey.task()`.
+   * @throws ConfigurationError where the function has no name, or an option is unknown or out of range.
+   */
+  task<A extends unknown[], R>(fn: (...args: A) => R): Task<A, Awaited<R>>;
+  task<A extends unknown[], R>(options: TaskOptions, fn: (...args: A) => R): Task<A, Awaited<R>>;
+  task(first: TaskOptions | AnyFunction, second?: AnyFunction): Task<unknown[], unknown> {
+    const [options, fn] = typeof first === 'function' ? [{}, first] : [first, second];
+    const name = taskName(options, fn);
+    return this.#declare({ name, fn: checkFunction(fn), settings: taskSettings(options, `task ${name}`) });
+  }
+
+  /**
+   * Declares a task that consumers run by a crontab, at most once a minute across all of them. It takes no arguments and
+   * what it returns is discarded; it can be called by hand as well. Huey: `@huey.periodic_task(crontab(...))`.
+   */
+  periodicTask(crontab: Crontab, fn: () => unknown): Task<[], undefined>;
+  periodicTask(crontab: Crontab, options: PeriodicTaskOptions, fn: () => unknown): Task<[], undefined>;
+  periodicTask(crontab: Crontab, first: PeriodicTaskOptions | AnyFunction, second?: AnyFunction): Task<[], undefined> {
+    const [options, fn] = typeof first === 'function' ? [{}, first] : [first, second];
+    const name = taskName(options, fn);
+    const checked = checkFunction(fn);
+    if (checked.length > 0)
+      throw new ConfigurationError(`the periodic task ${name} has parameters; nobody gives it arguments`, 'periodic-parameters');
+    const { settings, catchUpMs } = periodicSettings(options, `periodic task ${name}`);
+    const { expression, zone } = checkCrontab(crontab, name);
+    return this.#declare({ name, fn: checked, settings, periodic: { expression, zone, catchUpMs } }) as Task<[], undefined>;
+  }
+
+  /** Enqueues a call that `task.s(...)` made. Huey: `enqueue`. @throws EnqueueFailed, PayloadError */
+  async enqueue<R>(signature: Signature<R>): Promise<Result<R>> {
+    const plan = this.#planOf(signature);
+    const item = itemOf(plan, signature.args);
+    await this.#client.send(item);
+    return makeResult<R>(this.#client, item.id, plan.taskName);
+  }
+
+  /** Enqueues many calls in one bulk write (a long list in several), in this order. @throws EnqueueFailed, PayloadError */
+  async enqueueMany<const S extends readonly Signature[]>(signatures: S): Promise<ResultsOf<S>> {
+    const items = signatures.map((signature) => itemOf(this.#planOf(signature), signature.args));
+    await this.#client.sendMany(items);
+    return items.map(({ id }, i) => makeResult(this.#client, id, signatures[i]?.taskName)) as ResultsOf<S>;
+  }
+
+  /** Reads the result of an invocation by its id, see `Result.get`. Huey: `result`. */
+  result<T = unknown>(id: string, options: BlockingGetOptions): Promise<T>;
+  result<T = unknown>(id: string, options?: GetOptions): Promise<T | undefined>;
+  async result(id: string, options: GetOptions = {}): Promise<unknown> {
+    return makeResult<unknown>(this.#client, checkId(id)).get(options);
+  }
+
+  /** Keeps an invocation from starting, until restored unless the options say otherwise. Huey: `revoke_by_id`. */
+  async revokeById(id: string, options: RevokeOptions = {}): Promise<void> {
+    await this.#client.revoke({ id: checkId(id) }, markFrom(options, false));
+  }
+
+  /** Removes the mark; true where there was one. Huey: `restore_by_id`. */
+  async restoreById(id: string): Promise<boolean> {
+    return this.#client.restore({ id: checkId(id) });
+  }
+
+  /** Whether an invocation is revoked by its id. Only looks. */
+  async isRevoked(id: string): Promise<boolean> {
+    return this.#client.isRevoked({ id: checkId(id) });
+  }
+
+  /** Finishes what is under way, ends the waits for results, closes the connection. Calls after it are refused. */
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #declare(definition: TaskDefinition): Task<unknown[], unknown> {
+    // Development servers load modules twice. A consumer refuses duplicates by itself, with one error for all.
+    if (this.registry.get(definition.name) !== undefined && workerContext() === undefined) {
+      process.emitWarning(
+        `the queue ${this.name} has a second task "${definition.name}"; it replaces the first, and a consumer will refuse it`,
+        {
+          type: 'HueyWarning',
+          code: 'HUEY_DUPLICATE_TASK',
+        },
+      );
+    }
+    const task = makeTask<unknown[], unknown>(this.#client, definition);
+    this.registry.add(definition);
+    return task;
+  }
+
+  #planOf(signature: Signature): CallPlan {
+    if (!(signature instanceof Signature))
+      throw new ConfigurationError('enqueue takes what task.s(...) gives; to call a task, call it', 'bad-signature');
+    const plan = Signature.planOf(signature);
+    if (plan.client !== this.#client)
+      throw new ConfigurationError(`${signature.taskName} is a task of another Huey; enqueue it there`, 'bad-signature');
+    return plan;
+  }
+}
+
+function taskName(options: { name?: string }, fn: unknown): string {
+  const name: unknown = options?.name ?? (typeof fn === 'function' ? fn.name : undefined);
+  if (typeof name !== 'string' || name === '') {
+    if (typeof fn !== 'function') throw notAFunction();
+    throw new ConfigurationError(
+      "a task needs a name: write task(async function sendMail() { ... }), or give { name: 'sendMail' }",
+      'nameless-task',
+    );
+  }
+  return checkName(name);
+}
+
+function checkFunction(fn: unknown): AnyFunction {
+  if (typeof fn !== 'function') throw notAFunction();
+  return fn as AnyFunction;
+}
+
+function notAFunction(): ConfigurationError {
+  return new ConfigurationError(
+    'a task is declared with a function, after its options: task({ retries: 3 }, function work() { ... })',
+    'bad-task',
+  );
+}
+
+function checkCrontab(crontab: Crontab, name: string): Crontab {
+  // By shape, not by class: it may come from another copy of this package.
+  if (typeof crontab === 'object' && crontab !== null && typeof crontab.expression === 'string') return crontab;
+  throw new ConfigurationError(
+    `the periodic task ${name} needs a crontab first: periodicTask(crontab({ minute: '0' }), function ${name}() { ... })`,
+    'bad-crontab',
+  );
+}

@@ -1,0 +1,43 @@
+/** The package's entry: what an application that declares and calls tasks needs, and nothing that loads a driver. */
+export { createHuey } from './create-huey.js';
+export { MemoryHuey } from './memory-huey.js';
+export { RedisHuey, type RedisHueyOptions } from './redis-huey.js';
+export { SqliteHuey, type SqliteHueyOptions } from './sqlite-huey.js';
+export type { Huey, ResultsOf } from './huey.js';
+export type { HueyOptions } from './huey-options.js';
+
+export { crontab, daily, hourly, type Crontab, type CrontabFields, type CrontabZone } from '../runtime/crontab.js';
+export { tuple, type Tuple } from '../runtime/tuple.js';
+export type { DateInput, DateTimeLike, DurationInput, DurationLike } from '../runtime/clock.js';
+
+export type { BoundTask, MapItem, Task } from './task.js';
+export type { CallOptions, PeriodicTaskOptions, ScheduleOptions, TaskOptions } from './task-options.js';
+export type { BlockingGetOptions, GetOptions, Result, Stored } from './result.js';
+export type { RevokeOptions } from './marks.js';
+export type { Signature } from './signature.js';
+export { currentTask, type CurrentTask } from './context.js';
+
+export {
+  CancelExecution,
+  ConfigurationError,
+  EnqueueFailed,
+  HueyException,
+  MalformedMessage,
+  PayloadError,
+  RateLimitExceeded,
+  ResultGone,
+  ResultsDisabled,
+  ResultTimeout,
+  RetryTask,
+  StorageFull,
+  StorageRefused,
+  StorageUnavailable,
+  TaskCanceled,
+  TaskDead,
+  TaskException,
+  TaskExpired,
+  TaskLocked,
+  TaskRevoked,
+  TaskTimeout,
+  type TaskErrorMetadata,
+} from '../runtime/errors.js';

@@ -1,0 +1,159 @@
+/** The options of a task and of one call, as people write them, and what becomes of them. */
+import { instantMs, type DateInput, type DurationInput } from '../runtime/clock.js';
+import { ConfigurationError } from '../runtime/errors.js';
+import { checkId } from '../runtime/ids.js';
+import {
+  CATCH_UP_MAX_MS,
+  CATCH_UP_MS,
+  DELAY_MAX_MS,
+  PRIORITY_MAX,
+  RESULT_TTL_MAX_MS,
+  RETRIES_MAX,
+  RETRY_BACKOFF_MAX,
+  RETRY_DELAY_MAX_MS,
+  SECOND_MS,
+  TIMEOUT_GRACE_MS,
+  TIMEOUT_MAX_MS,
+} from '../runtime/limits.js';
+import type { TaskSettings } from '../runtime/registry.js';
+import { booleanOption, checkKeys, durationOption, integerOption, isDurationInput, numberOption } from './option-check.js';
+
+/** What a task and one call of it have in common. Times are seconds or luxon Durations. */
+interface RunOptions {
+  /** How often it is run again after an error. Default 0. */
+  retries?: number;
+  /** The wait before the first retry. Default 0, at most a day. */
+  retryDelay?: DurationInput;
+  /** Each next wait is this many times longer. Default 1. */
+  retryBackoff?: number;
+  /** Higher first, -4000 to 4000. Default 0. */
+  priority?: number;
+  /** Not started later than this: seconds from the enqueue, or a date. Default never. */
+  expires?: DurationInput | DateInput;
+  /** How long it may run, at most 20 days. Default 0: as long as it likes. */
+  timeout?: DurationInput;
+  /** How long its result is kept. Default: the Huey's. */
+  resultTtl?: DurationInput;
+}
+
+export interface TaskOptions extends RunOptions {
+  /** Default: the function's own name. */
+  name?: string;
+  /** Between the abort signal of a timeout and the end of the thread. Default 5 s. */
+  grace?: DurationInput;
+}
+
+export interface PeriodicTaskOptions extends TaskOptions {
+  /** A run that was missed no longer ago than this is made up for, once. Default 60 s, at most a day. */
+  catchUp?: DurationInput;
+}
+
+interface CallBase extends RunOptions {
+  /** 1 to 128 printable ASCII characters. A second call with the same id within a day gives the handle of the first. */
+  id?: string;
+  /** Data for `currentTask().meta`. */
+  meta?: Readonly<Record<string, unknown>>;
+  /** Of dates given as ISO text without an offset: true (default) means local time, false UTC. */
+  convertUtc?: boolean;
+}
+
+/** Options of one call. `delay` or `eta`, not both: not before. */
+export type CallOptions = CallBase & ({ delay?: DurationInput; eta?: never } | { delay?: never; eta?: DateInput });
+
+/** Options of `schedule`: `args`, and one of `delay` and `eta`. */
+export type ScheduleOptions<A extends readonly unknown[]> = CallBase &
+  ([] extends A ? { args?: Readonly<A> } : { args: Readonly<A> }) &
+  ({ delay: DurationInput; eta?: never } | { delay?: never; eta: DateInput });
+
+/** One call's options after validation. */
+export interface CallSettings {
+  settings: TaskSettings;
+  id?: string;
+  meta?: Readonly<Record<string, unknown>>;
+  when: { delayMs?: number; etaMs?: number };
+}
+
+const RUN_KEYS = [
+  'retries',
+  'retryDelay',
+  'retryBackoff',
+  'priority',
+  'expires',
+  'timeout',
+  'resultTtl',
+] as const satisfies (keyof RunOptions)[];
+const TASK_KEYS = ['name', ...RUN_KEYS, 'grace'] as const satisfies (keyof TaskOptions)[];
+const PERIODIC_KEYS = [...TASK_KEYS, 'catchUp'] as const satisfies (keyof PeriodicTaskOptions)[];
+const CALL_KEYS = [...RUN_KEYS, 'id', 'meta', 'delay', 'eta', 'convertUtc'] as const satisfies (keyof CallOptions)[];
+
+const DEFAULTS: TaskSettings = { retries: 0, retryDelayMs: 0, retryBackoff: 1, priority: 0, timeoutMs: 0, graceMs: TIMEOUT_GRACE_MS };
+
+/** @throws ConfigurationError */
+export function taskSettings(options: TaskOptions, what: string): TaskSettings {
+  checkKeys(options, TASK_KEYS, what);
+  return readTask(options);
+}
+
+/** @throws ConfigurationError */
+export function periodicSettings(options: PeriodicTaskOptions, what: string): { settings: TaskSettings; catchUpMs: number } {
+  checkKeys(options, PERIODIC_KEYS, what);
+  const { catchUp } = options;
+  return {
+    settings: readTask(options),
+    catchUpMs: catchUp === undefined ? CATCH_UP_MS : durationOption(catchUp, 'catchUp', 0, CATCH_UP_MAX_MS),
+  };
+}
+
+/** `base` is what the task says. @throws ConfigurationError */
+export function callSettings(options: CallOptions, base: TaskSettings, what: string): CallSettings {
+  checkKeys(options, CALL_KEYS, what);
+  const { id, meta, delay, eta, convertUtc } = options as CallBase & { delay?: DurationInput; eta?: DateInput };
+  const dates = convertUtc === undefined ? {} : { convertUtc: booleanOption(convertUtc, 'convertUtc') };
+  if (delay !== undefined && eta !== undefined) {
+    throw new ConfigurationError(`${what} has both delay and eta; give one of them`, 'bad-option');
+  }
+  if (meta !== undefined && (typeof meta !== 'object' || meta === null || Array.isArray(meta))) {
+    throw new ConfigurationError('meta must be an object', 'bad-option');
+  }
+  return {
+    settings: readRun(options, base, dates),
+    ...(id === undefined ? {} : { id: checkId(id) }),
+    ...(meta === undefined ? {} : { meta }),
+    when: {
+      ...(delay === undefined ? {} : { delayMs: durationOption(delay, 'delay', 0, DELAY_MAX_MS) }),
+      ...(eta === undefined ? {} : { etaMs: instantMs(eta, dates) }),
+    },
+  };
+}
+
+/** The later ones win; a new delay takes the place of an eta, and the other way round. @throws ConfigurationError */
+export function mergeCallOptions(before: CallOptions, options: CallOptions, what: string): CallOptions {
+  checkKeys(options, CALL_KEYS, what);
+  const { delay: _delay, eta: _eta, ...rest } = before;
+  const hasWhen = options.delay !== undefined || options.eta !== undefined;
+  return { ...(hasWhen ? rest : before), ...options } as CallOptions;
+}
+
+function readTask(options: TaskOptions): TaskSettings {
+  const settings = readRun(options, DEFAULTS, {});
+  if (options.grace !== undefined) settings.graceMs = durationOption(options.grace, 'grace', 0, TIMEOUT_MAX_MS);
+  return settings;
+}
+
+/** What is undefined counts as absent. */
+function readRun(options: RunOptions, base: TaskSettings, dates: { convertUtc?: boolean }): TaskSettings {
+  const settings = { ...base };
+  const { retries, retryDelay, retryBackoff, priority, expires, timeout, resultTtl } = options;
+  if (retries !== undefined) settings.retries = integerOption(retries, 'retries', 0, RETRIES_MAX);
+  if (retryDelay !== undefined) settings.retryDelayMs = durationOption(retryDelay, 'retryDelay', 0, RETRY_DELAY_MAX_MS);
+  if (retryBackoff !== undefined) settings.retryBackoff = numberOption(retryBackoff, 'retryBackoff', 1, RETRY_BACKOFF_MAX);
+  if (priority !== undefined) settings.priority = integerOption(priority, 'priority', -PRIORITY_MAX, PRIORITY_MAX);
+  if (timeout !== undefined) settings.timeoutMs = durationOption(timeout, 'timeout', 0, TIMEOUT_MAX_MS);
+  if (resultTtl !== undefined) settings.resultTtlMs = durationOption(resultTtl, 'resultTtl', SECOND_MS, RESULT_TTL_MAX_MS);
+  if (expires !== undefined) {
+    settings.expires = isDurationInput(expires)
+      ? { afterMs: durationOption(expires, 'expires', 1, DELAY_MAX_MS) }
+      : { atMs: instantMs(expires, dates) };
+  }
+  return settings;
+}
