@@ -1,0 +1,54 @@
+/**
+ * What every storage does, whatever it is made of. `describeStorage` declares the tests for one kind; the parts are by
+ * what they look at. A storage whose clock can be moved (the memory one) is also asked about days and hours.
+ */
+import { describe, it, type TestContext } from 'node:test';
+import { describeCommit } from './conformance-commit.js';
+import { describeConsumers } from './conformance-consumers.js';
+import { describeEnqueue } from './conformance-enqueue.js';
+import { describeLease } from './conformance-lease.js';
+import { describeMarks } from './conformance-marks.js';
+import { describeReap } from './conformance-reap.js';
+import { describeResults } from './conformance-results.js';
+import { describeSchedule } from './conformance-schedule.js';
+import { describeWalk } from './conformance-walk.js';
+import { describeWait } from './conformance-wait.js';
+import { World, type MakeFixture } from './world.js';
+
+/** Declares one test, with a queue of its own. */
+export type Check = (title: string, body: (world: World, t: TestContext) => Promise<void>) => void;
+
+export interface Checks {
+  check: Check;
+  /** Only where the clock can be moved: hours and days, and steps back. */
+  checkLong: Check;
+}
+
+const TEST_TIMEOUT_MS = 60_000;
+
+export function describeStorage(name: string, makeFixture: MakeFixture, options: { clockMoves?: boolean } = {}): void {
+  const check: Check = (title, body) => {
+    it(title, { timeout: TEST_TIMEOUT_MS }, async (t) => {
+      const fixture = await makeFixture();
+      try {
+        await body(new World(fixture), t);
+      } finally {
+        await fixture.close();
+      }
+    });
+  };
+  const checks = { check, checkLong: options.clockMoves === true ? check : () => undefined };
+  const parts = {
+    enqueue: describeEnqueue,
+    lease: describeLease,
+    commit: describeCommit,
+    results: describeResults,
+    wait: describeWait,
+    consumers: describeConsumers,
+    reap: describeReap,
+    schedule: describeSchedule,
+    marks: describeMarks,
+    'random walk': describeWalk,
+  };
+  for (const [part, declare] of Object.entries(parts)) describe(`${name} storage: ${part}`, () => declare(checks));
+}
