@@ -19,6 +19,7 @@ export interface PlaceEvents {
   onReady(place: Place, manifest: Manifest): void;
   onUnloadable(place: Place, error: ErrorInfo): void;
   onOutcome(place: Place, lane: Lane, slot: number, outcome: Outcome): void;
+  onFinished(place: Place, lane: Lane, runs: readonly number[]): void;
   onCompletion(place: Place, bytes: Uint8Array): void;
   onChunkEnd(place: Place, lane: Lane): void;
   onStray(place: Place, error: ErrorInfo): void;
@@ -78,9 +79,9 @@ export class Place {
     return this.lanes.every((lane) => !lane.busy);
   }
 
-  post(lane: Lane, chunk: Chunk, skewMs: number): void {
+  post(lane: Lane, chunk: Chunk, skewMs: number, observe: boolean): void {
     lane.load(chunk, performance.now());
-    this.#send({ kind: 'chunk', lane: lane.number, text: chunk.text, count: chunk.count, skewMs });
+    this.#send({ kind: 'chunk', lane: lane.number, text: chunk.text, count: chunk.count, skewMs, observe });
   }
 
   /** The soft stop: the run's signal fires, as soon as the thread listens. */
@@ -113,6 +114,11 @@ export class Place {
       case 'outcome': {
         const lane = this.#lane(message.lane);
         if (lane) this.#events.onOutcome(this, lane, message.slot, message.outcome);
+        break;
+      }
+      case 'finished': {
+        const lane = this.#lane(message.lane);
+        if (lane) this.#events.onFinished(this, lane, message.runs);
         break;
       }
       case 'completion':

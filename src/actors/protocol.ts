@@ -19,7 +19,16 @@ export interface SessionStart {
 }
 
 export type ToThread =
-  | { kind: 'chunk'; lane: number; text: string; count: number; /** Storage's clock minus this machine's. */ skewMs: number }
+  | {
+      kind: 'chunk';
+      lane: number;
+      text: string;
+      count: number;
+      /** Storage's clock minus this machine's. */
+      skewMs: number;
+      /** Tell how long each task took. */
+      observe: boolean;
+    }
   | { kind: 'abort'; lane: number; slot: number; reason: 'timeout' | 'canceled' | 'stopping' }
   | { kind: 'stop' };
 
@@ -28,6 +37,8 @@ export type FromThread =
   | number
   | { kind: 'ready'; manifest: Manifest }
   | { kind: 'unloadable'; error: ErrorInfo }
+  /** What completed in a chunk that is observed: slot, ms, slot, ms, ... */
+  | { kind: 'finished'; lane: number; runs: number[] }
   | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome }
   /** A completion that found no room in the arena. */
   | { kind: 'completion'; bytes: Uint8Array }

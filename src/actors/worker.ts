@@ -30,6 +30,8 @@ export async function session(start: SessionStart): Promise<void> {
     huey = await loadHuey(start.module, start.huey, context.hueys);
   } catch (error) {
     post(start.port, { kind: 'unloadable', error: errorInfo(error) });
+    storage.close();
+    start.port.close();
     return;
   }
   context.queue = huey.name;
@@ -104,17 +106,21 @@ class Worker implements StopView {
   async #runChunk(chunk: Chunk): Promise<void> {
     const lane = this.#memory(chunk.lane);
     const messages = parseChunk(chunk.text, chunk.count, SEPARATOR);
+    const runs: number[] = [];
     for (let slot = 0; slot < chunk.count; slot++) {
       if (!lane.claim(slot)) continue;
       this.#lane = lane;
       this.#slot = slot;
+      const startedAt = chunk.observe ? performance.now() : 0;
       const running = this.#runner.run(messages[slot], this, chunk.skewMs, this.#failure);
       // Waiting costs a turn of the microtask queue; most tasks of a chunk need none.
       const outcome = running instanceof Promise ? await running : running;
+      if (chunk.observe && outcome.kind === 'complete') runs.push(slot, performance.now() - startedAt);
       this.#finish(chunk.lane, lane, slot, outcome, messages[slot]);
       this.#slot = -1;
       this.#abort = undefined;
     }
+    if (runs.length > 0) post(this.#port, { kind: 'finished', lane: chunk.lane, runs });
   }
 
   #finish(laneNumber: number, lane: LaneMemory, slot: number, outcome: Outcome, message: unknown): void {

@@ -222,6 +222,8 @@ export interface Storage extends ProducerStorage {
   beat(consumer: string, leaseMs: number): Promise<BeatReply>;
   /** Ids in flight, for reconciliation. */
   heldIds(consumer: string): Promise<string[]>;
+  /** Gives back these ids, where they are in flight of this consumer: uncharged, at the head. Atomic, repeatable. Gives their number. */
+  release(consumer: string, ids: readonly string[]): Promise<number>;
   /** Gives back everything in flight and landing, uncharged, and forgets the consumer. Atomic, repeatable. */
   unregister(consumer: string): Promise<void>;
   /**

@@ -508,6 +508,22 @@ free()
 return giveBack(ARGV[2], function(_, m) return m end)
 `;
 
+/** ARGV: prefix, consumer, ids. Returns how many were given back. */
+const RELEASE = `${PRELUDE}${PLACE}
+expectPlaces() expect('inflight:' .. ARGV[2], 'hash')
+free()
+local count = 0
+for i = #ARGV, 3, -1 do
+  local m = redis.call('HGET', P .. 'inflight:' .. ARGV[2], ARGV[i])
+  if m then
+    redis.call('HDEL', P .. 'inflight:' .. ARGV[2], ARGV[i])
+    place(m, true)
+    count = count + 1
+  end
+end
+return count
+`;
+
 /** ARGV: prefix, lease ms. Returns now, tasks given back, tasks put aside, then the consumers. */
 const REAP = `${PRELUDE}${PLACE}${SETTLE}${HEARD}${GIVE_BACK}
 expectPlaces() expectRecords() expect('consumers', 'zset') expect('clock', 'hash')
@@ -637,6 +653,7 @@ export const SCRIPTS = {
   hueyStep: STEP,
   hueyRegister: REGISTER,
   hueyBeat: BEAT,
+  hueyRelease: RELEASE,
   hueyUnregister: UNREGISTER,
   hueyReap: REAP,
   hueyPromote: PROMOTE,

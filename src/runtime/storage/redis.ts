@@ -180,6 +180,10 @@ export class RedisStorage implements Storage {
     return this.#commands.run((client) => client.hkeys(this.#keys.inflight(consumer)));
   }
 
+  async release(consumer: string, ids: readonly string[]): Promise<number> {
+    return Number(await this.#call('hueyRelease', consumer, ...ids));
+  }
+
   async unregister(consumer: string): Promise<void> {
     await this.#call('hueyUnregister', consumer);
   }

@@ -1,0 +1,85 @@
+/**
+ * A supporting actor in a thread of its own: started, called, watched and, when it dies, started again, a bounded number
+ * of times.
+ */
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { connectActor, exposeActor, type ActorMethods, type ActorRef } from '../runtime/actor-ref.js';
+import { COMMAND_TIMEOUT_MS, MINUTE_MS } from '../runtime/limits.js';
+
+const RESTARTS_MAX = 10;
+const RESTARTS_WITHIN_MS = 10 * MINUTE_MS;
+const RESTART_PAUSE_MS = 200;
+
+export interface ActorStart<Data> {
+  /** Answers calls to the actor's own methods. */
+  inbox: MessagePort;
+  /** Calls the supervisor. */
+  outbox: MessagePort;
+  data: Data;
+}
+
+export interface ActorThreadOptions<Own, Data> {
+  name: string;
+  /** File beside this one. */
+  file: string;
+  methods: readonly (keyof Own & string)[];
+  /** What the actor may call here. */
+  offers: ActorMethods;
+  data: Data;
+  onDeath: (error: Error, restarts: boolean) => void;
+}
+
+export class ActorThread<Own, Data> {
+  readonly #options: ActorThreadOptions<Own, Data>;
+  readonly #deaths: number[] = [];
+  #worker: Worker | undefined;
+  #ref: ActorRef<Own> | undefined;
+  #stopped = false;
+
+  constructor(options: ActorThreadOptions<Own, Data>) {
+    this.#options = options;
+    this.#start();
+  }
+
+  /** The actor's methods; undefined between its death and its restart. */
+  get ref(): ActorRef<Own> | undefined {
+    return this.#ref;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#worker?.terminate();
+  }
+
+  #start(): void {
+    const { name, file, methods, offers, data } = this.#options;
+    const down = new MessageChannel();
+    const up = new MessageChannel();
+    exposeActor(up.port1, offers);
+    const start: ActorStart<Data> = { inbox: down.port2, outbox: up.port2, data };
+    const worker = new Worker(new URL(file, import.meta.url), { name, workerData: start, transferList: [down.port2, up.port2] });
+    let failure = new Error(`${name} ended`);
+    worker.on('error', (error) => {
+      failure = error;
+    });
+    worker.on('exit', () => {
+      this.#ref = undefined;
+      if (!this.#stopped) this.#died(failure);
+    });
+    this.#worker = worker;
+    this.#ref = connectActor<Own>(down.port1, { name, methods, deadlineMs: COMMAND_TIMEOUT_MS });
+  }
+
+  #died(error: Error): void {
+    const now = performance.now();
+    this.#deaths.push(now);
+    const recent = this.#deaths.filter((at) => now - at < RESTARTS_WITHIN_MS).length;
+    const restarts = recent <= RESTARTS_MAX;
+    this.#options.onDeath(error, restarts);
+    if (restarts) {
+      setTimeout(() => {
+        if (!this.#stopped) this.#start();
+      }, RESTART_PAUSE_MS);
+    }
+  }
+}

@@ -1,0 +1,69 @@
+/** The options of a supervisor: the same as the command's, in camelCase. Times are seconds, as in Huey. */
+import { availableParallelism } from 'node:os';
+import { ConfigurationError } from '../runtime/errors.js';
+import { LEASE_MS, SCHEDULER_INTERVAL_MS, SECOND_MS, STOP_GRACE_MS } from '../runtime/limits.js';
+import type { Logger } from './log.js';
+
+export interface SupervisorOptions {
+  /** The user's module: a path, seen from `cwd`, or a file: URL. */
+  module: string | URL;
+  /** Folder that `module` is seen from; default: the process's. */
+  cwd?: string;
+  /** The export that holds the Huey, where the module has several. */
+  huey?: string;
+  /** Threads that run tasks; default: the cores that are available. */
+  workers?: number;
+  /** Where the queue is kept, instead of where the module says: redis://, rediss://, sqlite:FILE, memory:. */
+  url?: string;
+  /** False: periodic tasks are not enqueued by this consumer; default true. */
+  periodic?: boolean;
+  /** Crontabs without a zone of their own are in local time and not in UTC; default false. */
+  localtime?: boolean;
+  /** Longest time between two looks for scheduled tasks, seconds; a factor of 60; default 1. */
+  schedulerInterval?: number;
+  /** How long the consumer may be silent before its tasks are given back, seconds; default 15. */
+  lease?: number;
+  /** How long `stop` waits for what runs, seconds; default 25. */
+  grace?: number;
+  /** Modules that the threads load first, as `node --import` does: for TypeScript `['tsx']`. */
+  import?: readonly string[];
+  logger?: Logger;
+}
+
+export interface SupervisorSettings {
+  workers: number;
+  periodic: boolean;
+  zone: 'UTC' | 'local';
+  schedulerIntervalMs: number;
+  leaseMs: number;
+  graceMs: number;
+  imports: readonly string[];
+}
+
+const WORKERS_MAX = 1024;
+const LEASE_MAX_SECONDS = 3600;
+
+/** @throws ConfigurationError naming the option. */
+export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSettings {
+  const schedulerInterval = inRange('schedulerInterval', options.schedulerInterval ?? SCHEDULER_INTERVAL_MS / SECOND_MS, 1, 60);
+  if (60 % schedulerInterval !== 0) throw new ConfigurationError(`schedulerInterval is ${schedulerInterval}, which is no factor of 60`, 'bad-option');
+  return {
+    workers: whole('workers', options.workers ?? availableParallelism(), 1, WORKERS_MAX),
+    periodic: options.periodic ?? true,
+    zone: options.localtime === true ? 'local' : 'UTC',
+    schedulerIntervalMs: schedulerInterval * SECOND_MS,
+    leaseMs: inRange('lease', options.lease ?? LEASE_MS / SECOND_MS, 0.5, LEASE_MAX_SECONDS) * SECOND_MS,
+    graceMs: inRange('grace', options.grace ?? STOP_GRACE_MS / SECOND_MS, 0, 86_400) * SECOND_MS,
+    imports: options.import ?? [],
+  };
+}
+
+function whole(name: string, value: number, least: number, most: number): number {
+  if (!Number.isInteger(value)) throw new ConfigurationError(`${name} is ${value}, and must be a whole number from ${least} to ${most}`, 'bad-option');
+  return inRange(name, value, least, most);
+}
+
+function inRange(name: string, value: number, least: number, most: number): number {
+  if (!(value >= least && value <= most)) throw new ConfigurationError(`${name} is ${value}, and must be from ${least} to ${most}`, 'bad-option');
+  return value;
+}
