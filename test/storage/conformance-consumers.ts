@@ -33,6 +33,43 @@ export function describeConsumers({ check }: Checks): void {
     assert.equal((await world.storage.counts()).consumers, 0);
   });
 
+  check('gives back by id what it holds, uncharged, to the head, in the order of the ids', async (world) => {
+    await world.storage.enqueue(items(['a', 'b', 'c', 'd', 'e']));
+    const consumer = await world.consumer();
+    await consumer.take(4);
+    assert.equal(await world.storage.release('c1', ['b', 'unheard', 'c']), 2);
+    assert.equal(await world.storage.release('c1', ['b', 'unheard', 'c']), 0);
+    assert.deepEqual((await world.storage.heldIds('c1')).sort(), ['a', 'd']);
+    const { ready, running } = await world.storage.counts();
+    assert.deepEqual({ ready, running }, { ready: 3, running: 2 });
+    const { committed, refused } = await consumer.finish('a', 'b');
+    assert.deepEqual({ committed, refused }, { committed: 1, refused: 1 });
+    assert.deepEqual(
+      await consumer.takeTexts(),
+      ['b', 'c', 'e'].map((id) => message(id)),
+    );
+  });
+
+  check('gives back nothing of what another holds, or of an unknown consumer', async (world) => {
+    await world.storage.enqueue(items(['a', 'b']));
+    const holder = await world.consumer('holder');
+    await holder.take();
+    await world.consumer('other');
+    assert.equal(await world.storage.release('other', ['a']), 0);
+    assert.equal(await world.storage.release('nobody', ['a']), 0);
+    assert.equal(await world.storage.release('holder', []), 0);
+    assert.equal((await holder.finish('a', 'b')).committed, 2);
+  });
+
+  check('gives a suspect and a priority back to where they were', async (world) => {
+    await world.enqueue(message('s', { lapses: 2 }), message('h', { priority: 1 }), message('h2', { priority: 1 }));
+    const consumer = await world.consumer();
+    await consumer.step({ chunks: 1, chunkSize: 1, solo: true });
+    assert.equal(await world.storage.release('c1', ['s', 'h']), 2);
+    assert.deepEqual(await consumer.takeIds(), ['h', 'h2']);
+    assert.equal(await consumer.takeSolo(), message('s', { lapses: 2 }));
+  });
+
   check('gives everything back when it leaves, uncharged, to the head, in order', async (world) => {
     const texts = [message('a'), message('b', { attempts: 1 }), message('c')];
     await world.enqueue(...texts, message('h', { priority: 3 }), message('l', { priority: -3 }), message('s', { lapses: 2 }));

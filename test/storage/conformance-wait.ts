@@ -42,6 +42,10 @@ export function describeWait({ check }: Checks): void {
       const next: Transition = { kind: 'settle', id: 'parent', record: encodeRecord('done', ''), ttlSeconds: 9, enqueue: items(['a']) };
       return () => other.move(next);
     },
+    'a consumer that gives back': async (world) => {
+      const other = await holderOfA(world);
+      return () => other.storage.release(other.id, ['a']);
+    },
     'a consumer that leaves': async (world) => {
       const other = await holderOfA(world);
       return () => other.storage.unregister(other.id);

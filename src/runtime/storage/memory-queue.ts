@@ -105,6 +105,15 @@ export class MemoryQueue {
     return [...(this.#consumers.find(consumer)?.inFlight.keys() ?? [])];
   }
 
+  release(id: string, ids: readonly string[]): number {
+    const inFlight = this.#consumers.find(id)?.inFlight;
+    const texts = [...new Set(ids)].flatMap((held) => inFlight?.get(held) ?? []);
+    for (const held of ids) inFlight?.delete(held);
+    this.#giveBack(texts);
+    this.#tell();
+    return texts.length;
+  }
+
   unregister(id: string): void {
     const consumer = this.#consumers.find(id);
     if (consumer === undefined) return;

@@ -145,6 +145,10 @@ export class MemoryStorage implements contract.Storage {
     return this.#live().heldIds(checks.checkConsumer(consumer));
   }
 
+  async release(consumer: string, ids: readonly string[]): Promise<number> {
+    return this.#live().release(checks.checkConsumer(consumer), ids);
+  }
+
   async unregister(consumer: string): Promise<void> {
     this.#live().unregister(checks.checkConsumer(consumer));
   }
