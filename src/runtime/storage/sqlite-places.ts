@@ -1,0 +1,181 @@
+/**
+ * Where messages wait: ready, ranked (other priorities), suspects, scheduled. Puts them there, takes them from there.
+ * Everything here runs inside a transaction of the engine.
+ */
+import { SUSPECT_LAPSES } from '../limits.js';
+import type { Head } from '../message.js';
+import type { PromoteReply } from '../storage.js';
+import { checkMessage } from './memory-checks.js';
+import { BulkInsert } from './sqlite-bulk.js';
+import type { SqlDatabase, SqlRow, SqlStatement, SqlValue } from './sqlite-driver.js';
+import type { Effects } from './sqlite-effects.js';
+
+/** Beyond this many, what waits at other priorities is not counted on the way of every step. */
+const RANKED_COUNT_MAX = 8192;
+
+export interface Waiting {
+  text: string;
+  /** Undefined where the text cannot be read: it waits with the others and is looked at when it is taken. */
+  head: Head | undefined;
+}
+
+export class Places {
+  readonly #db: SqlDatabase;
+  readonly #effects: Effects;
+  readonly #toReady: BulkInsert;
+  readonly #toRanked: BulkInsert;
+  readonly #toSuspects: BulkInsert;
+  readonly #toScheduled: BulkInsert;
+  readonly #readyEnds: SqlStatement;
+  readonly #rankedCount: SqlStatement;
+  readonly #peekReady: SqlStatement;
+  readonly #dropReady: SqlStatement;
+  readonly #peekHi: SqlStatement;
+  readonly #peekLo: SqlStatement;
+  readonly #dropRanked: SqlStatement;
+  readonly #peekSuspect: SqlStatement;
+  readonly #dropSuspect: SqlStatement;
+  readonly #due: SqlStatement;
+  readonly #dropScheduled: SqlStatement;
+  readonly #nextDue: SqlStatement;
+
+  constructor(db: SqlDatabase, effects: Effects) {
+    this.#db = db;
+    this.#effects = effects;
+    this.#toReady = new BulkInsert(db, 'INSERT INTO ready (seq, text)', 2);
+    this.#toRanked = new BulkInsert(db, 'INSERT INTO ranked (seq, level, text)', 3);
+    this.#toSuspects = new BulkInsert(db, 'INSERT INTO suspects (seq, text)', 2);
+    this.#toScheduled = new BulkInsert(db, 'INSERT INTO scheduled (due, text)', 2);
+    // min and max in one SELECT would read the whole table.
+    this.#readyEnds = db.prepare('SELECT (SELECT min(seq) FROM ready) AS first, (SELECT max(seq) FROM ready) AS last');
+    this.#rankedCount = db.prepare(`SELECT count(*) AS n FROM (SELECT 1 FROM ranked LIMIT ${RANKED_COUNT_MAX})`);
+    this.#peekReady = db.prepare('SELECT seq, text FROM ready ORDER BY seq LIMIT ?');
+    this.#dropReady = db.prepare('DELETE FROM ready WHERE seq <= ?');
+    this.#peekHi = db.prepare('SELECT seq, text FROM ranked WHERE level < 0 ORDER BY level, seq LIMIT ?');
+    this.#peekLo = db.prepare('SELECT seq, text FROM ranked WHERE level > 0 ORDER BY level, seq LIMIT ?');
+    this.#dropRanked = db.prepare('DELETE FROM ranked WHERE seq IN (SELECT value FROM json_each(?))');
+    this.#peekSuspect = db.prepare('SELECT seq, text FROM suspects ORDER BY seq LIMIT 1');
+    this.#dropSuspect = db.prepare('DELETE FROM suspects WHERE seq = ?');
+    this.#due = db.prepare('SELECT seq, text FROM scheduled WHERE due <= ? ORDER BY due, seq LIMIT ?');
+    this.#dropScheduled = db.prepare('DELETE FROM scheduled WHERE seq IN (SELECT value FROM json_each(?))');
+    this.#nextDue = db.prepare('SELECT min(due) AS due FROM scheduled');
+  }
+
+  /** To where the heads say that they can be leased, in this order; at the head: before everything that is there. */
+  place(messages: readonly Waiting[], at: 'head' | 'tail'): void {
+    if (messages.length === 0) return;
+    const ready: SqlValue[] = [];
+    const ranked: SqlValue[] = [];
+    const suspects: SqlValue[] = [];
+    for (const { text, head } of messages) {
+      if (head !== undefined && head.lapses >= SUSPECT_LAPSES) suspects.push(null, text);
+      else if (head !== undefined && head.priority !== 0) ranked.push(null, -head.priority, text);
+      else ready.push(null, text);
+    }
+    if (at === 'head') {
+      this.#numberFromHead('ready', ready, 2);
+      this.#numberFromHead('ranked', ranked, 3);
+      this.#numberFromHead('suspects', suspects, 2);
+    }
+    this.#toReady.run(ready);
+    this.#toRanked.run(ranked);
+    this.#toSuspects.run(suspects);
+    this.#effects.grew = true;
+  }
+
+  schedule(messages: readonly { text: string; dueAt: number }[]): void {
+    if (messages.length === 0) return;
+    const earliest = this.nextDueAt() ?? Infinity;
+    if (messages.some(({ dueAt }) => dueAt < earliest)) this.#effects.earlier = true;
+    this.#toScheduled.run(messages.flatMap(({ text, dueAt }) => [Math.ceil(dueAt), text]));
+  }
+
+  /** What can be leased without running alone. Exact up to RANKED_COUNT_MAX of other priorities. */
+  leasable(): number {
+    return this.#readyCount() + number(this.#rankedCount.get(), 'n');
+  }
+
+  hasSuspects(): boolean {
+    return this.#peekSuspect.get() !== undefined;
+  }
+
+  /** Takes from higher priorities, ready, lower priorities. */
+  take(most: number): string[] {
+    const texts: string[] = [];
+    const ranked = number(this.#rankedCount.get(), 'n') > 0;
+    if (ranked) this.#takeRanked(this.#peekHi, most, texts);
+    if (texts.length < most) this.#takeReady(most - texts.length, texts);
+    if (ranked && texts.length < most) this.#takeRanked(this.#peekLo, most - texts.length, texts);
+    return texts;
+  }
+
+  takeSuspect(): string | undefined {
+    const row = this.#peekSuspect.get();
+    if (row === undefined) return undefined;
+    this.#dropSuspect.run(number(row, 'seq'));
+    return String(row['text']);
+  }
+
+  promote(limit: number, now: number): PromoteReply {
+    const rows = this.#due.all(now, limit);
+    if (rows.length > 0) {
+      this.#dropScheduled.run(seqsOf(rows));
+      this.place(
+        rows.map((row) => readWaiting(String(row['text']))),
+        'tail',
+      );
+    }
+    return { now, promoted: rows.length, nextDueAt: this.nextDueAt() };
+  }
+
+  nextDueAt(): number | undefined {
+    const due = this.#nextDue.get()?.['due'];
+    return typeof due === 'number' ? due : undefined;
+  }
+
+  #readyCount(): number {
+    const row = this.#readyEnds.get();
+    const first = row?.['first'];
+    return typeof first === 'number' ? number(row, 'last') - first + 1 : 0;
+  }
+
+  #takeReady(most: number, texts: string[]): void {
+    const rows = this.#peekReady.all(most);
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    this.#dropReady.run(number(last, 'seq'));
+    for (const row of rows) texts.push(String(row['text']));
+  }
+
+  #takeRanked(peek: SqlStatement, most: number, texts: string[]): void {
+    const rows = peek.all(most);
+    if (rows.length === 0) return;
+    this.#dropRanked.run(seqsOf(rows));
+    for (const row of rows) texts.push(String(row['text']));
+  }
+
+  /** Gives rows that have no seq yet those before the first one. */
+  #numberFromHead(table: 'ready' | 'ranked' | 'suspects', values: SqlValue[], columns: number): void {
+    if (values.length === 0) return;
+    const first = this.#db.prepare(`SELECT min(seq) AS first FROM ${table}`).get()?.['first'];
+    const start = (typeof first === 'number' ? first : 1) - values.length / columns;
+    for (let at = 0, row = 0; at < values.length; at += columns, row++) values[at] = start + row;
+  }
+}
+
+/** A message from the storage, whatever it looks like by now. */
+export function readWaiting(text: string): Waiting {
+  try {
+    return { text, head: checkMessage(text) };
+  } catch {
+    return { text, head: undefined };
+  }
+}
+
+export function number(row: SqlRow | undefined, column: string): number {
+  return Number(row?.[column] ?? 0);
+}
+
+function seqsOf(rows: readonly SqlRow[]): string {
+  return JSON.stringify(rows.map((row) => row['seq']));
+}
