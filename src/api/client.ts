@@ -1,5 +1,4 @@
 /** The working half of a Huey, which its tasks and results share: ids, the way out, the way back, marks. */
-import { performance } from 'node:perf_hooks';
 import { IdGenerator } from '../runtime/ids.js';
 import type { Mark, MarkTarget } from '../runtime/storage.js';
 import type { HueySettings } from '../runtime/worker-context.js';
@@ -25,7 +24,6 @@ export class Client {
     this.#door = new StorageDoor(open);
     this.#outbox = new Outbox((items) => this.#door.call((storage) => storage.enqueue(items)), {
       waitMs: enqueueWaitMs,
-      now: () => performance.now(),
     });
   }
 

@@ -4,6 +4,7 @@ import { MESSAGE_MAX_BYTES } from '../runtime/limits.js';
 import { encodeHead, type Head } from '../runtime/message.js';
 import type { TaskSettings } from '../runtime/registry.js';
 import { encode } from '../runtime/serializer.js';
+import { isTuple } from '../runtime/tuple.js';
 
 export interface EnvelopeExtras {
   meta?: Readonly<Record<string, unknown>>;
@@ -37,7 +38,9 @@ export class Envelope {
    * @throws PayloadError where the arguments cannot be encoded or the message is too large.
    */
   text(id: string, args: readonly unknown[], now: number): string {
-    const text = `${this.#before}${id}${this.#between}${encode(args, `${this.#name}: args`)},"at":${now}${this.#after}`;
+    // The list itself is always plain, also where a tuple gave it.
+    const list = isTuple(args) ? [...args] : args;
+    const text = `${this.#before}${id}${this.#between}${encode(list, `${this.#name}: args`)},"at":${now}${this.#after}`;
     // A character takes at most three bytes: most messages need not be measured.
     if (text.length * 3 > MESSAGE_MAX_BYTES) this.#checkSize(text);
     return text;

@@ -36,5 +36,5 @@ export function splitHueyOptions<T extends object>(options: T): { own: HueyOptio
   const own: Record<string, unknown> = {};
   const rest: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) ((HUEY_KEYS as readonly string[]).includes(key) ? own : rest)[key] = value;
-  return { own: own as HueyOptions, rest };
+  return { own: own, rest };
 }

@@ -49,7 +49,9 @@ export function nearestName(name: string, known: readonly string[]): string | un
   let nearest: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of known) {
-    const distance = editDistance(plain(name), plain(candidate));
+    // A word cut short is nearer than its length says: `block` for `blocking`.
+    const isCut = name.length > 2 && plain(candidate).startsWith(plain(name));
+    const distance = isCut ? 1 : editDistance(plain(name), plain(candidate));
     if (distance < least) [nearest, least] = [candidate, distance];
   }
   return nearest;

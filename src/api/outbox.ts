@@ -262,7 +262,7 @@ function failure(
 
 /** One error for all parts of a long list. */
 function throwJoined(outcomes: readonly PromiseSettledResult<void>[]): void {
-  const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+  const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
   const [first] = errors;
   if (first === undefined) return;
   if (errors.length === 1 || !(first instanceof EnqueueFailed)) throw first;

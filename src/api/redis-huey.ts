@@ -1,5 +1,5 @@
 /** A queue in Redis (or Valkey): for more than one machine. */
-import type { Cluster, Redis, RedisOptions } from 'ioredis';
+import type { Cluster, Redis, RedisOptions } from '../runtime/storage/redis-types.js';
 import { checkQueueName, parseConnectionUrl, type ConnectionSpec } from '../runtime/connection.js';
 import { ConfigurationError } from '../runtime/errors.js';
 import { HUEY_KEYS, splitHueyOptions, type HueyOptions } from './huey-options.js';

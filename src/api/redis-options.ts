@@ -1,6 +1,6 @@
 /** What ioredis takes, and how it becomes data that can cross to the threads of a consumer. */
 import { lookup, resolveSrv } from 'node:dns';
-import type { Cluster, RedisOptions } from 'ioredis';
+import type { Cluster, RedisOptions } from '../runtime/storage/redis-types.js';
 import { ConfigurationError } from '../runtime/errors.js';
 
 /** Every option of ioredis; the type checker sees to it that none is missing. ioredis itself is not loaded here. */

@@ -131,7 +131,7 @@ export function mergeCallOptions(before: CallOptions, options: CallOptions, what
   checkKeys(options, CALL_KEYS, what);
   const { delay: _delay, eta: _eta, ...rest } = before;
   const hasWhen = options.delay !== undefined || options.eta !== undefined;
-  return { ...(hasWhen ? rest : before), ...options } as CallOptions;
+  return { ...(hasWhen ? rest : before), ...options };
 }
 
 function readTask(options: TaskOptions): TaskSettings {
