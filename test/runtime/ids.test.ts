@@ -61,7 +61,7 @@ describe('an id of the caller', () => {
       assert.throws(
         () => checkId(id),
         (error: unknown) => error instanceof ConfigurationError && error.code === 'bad-id',
-        String(id),
+        JSON.stringify(id),
       );
     }
   });

@@ -8,7 +8,7 @@ import { decodeHead, idOf } from '../../src/runtime/message.js';
 import type { StepReply, Transition } from '../../src/runtime/storage.js';
 import { randomSeed } from '../support/seed.js';
 import type { Checks } from './conformance.js';
-import { Consumer, done, message, textsOf, type World } from './world.js';
+import { done, message, textsOf, type Consumer, type World } from './world.js';
 
 const STEPS = 250;
 const CONSUMERS = 3;

@@ -5,7 +5,7 @@
  * Places of a message, and what moves it:
  *
  *     scheduled --promote--> ready | hi | lo | suspects --step--> in flight --step--> ended (a record), or requeued
- *                            ready | hi | lo | suspects <--reap, unregister-- in flight       --> dead
+ *                            ready | hi | lo | suspects <--reap, release, unregister-- in flight --> dead
  *
  * Nothing is ever landing here: a reply cannot be lost between two places of one process.
  */
@@ -14,11 +14,9 @@ import type { ResultRecord } from '../completion.js';
 import { decodeRecord, encodeRecord, GONE_PAYLOAD } from '../completion.js';
 import { StorageRefused } from '../errors.js';
 import * as limits from '../limits.js';
-import type { Head } from '../message.js';
-import { decodeHead, MESSAGE_VERSION, SEPARATOR, withHead } from '../message.js';
-import type { BeatReply, Chunk, Counts, Dropped, EnqueueReply, PromoteReply, ReapReply, StepReply, TickCall } from '../storage.js';
+import { decodeHead, MESSAGE_VERSION, withHead } from '../message.js';
+import type { BeatReply, Counts, Dropped, EnqueueReply, PromoteReply, ReapReply, StepReply, TickCall } from '../storage.js';
 import type { CheckedItem, CheckedStep, CheckedTransition } from './memory-checks.js';
-import { checkMessage } from './memory-checks.js';
 import type { MemoryConsumer } from './memory-consumers.js';
 import { MemoryConsumers } from './memory-consumers.js';
 import type { DeadMessage } from './memory-dead.js';
@@ -26,6 +24,7 @@ import { MemoryDead } from './memory-dead.js';
 import { ExpiringMap } from './memory-expiring.js';
 import { Line } from './memory-line.js';
 import { MemoryMarks } from './memory-marks.js';
+import { absoluteExpiry, chargeLapse, copyReply, hasExpired, headOf, spread } from './memory-rules.js';
 
 /** Who is told what happens; one for each storage that looks at this queue. */
 export interface MemoryWatcher {
@@ -40,8 +39,6 @@ export interface MemoryWatcher {
 const OTHER_VERSION = new RegExp(`^\\["(?!${MESSAGE_VERSION})[0-9A-Za-z][^\\n]*$`);
 const UNKNOWN_DELAY_MIN_MS = limits.SECOND_MS;
 const UNKNOWN_DELAY_MAX_MS = limits.MINUTE_MS;
-/** The digit of the head that counts lapses and deaths ends here. */
-const COUNT_MAX = 35;
 
 export class MemoryQueue {
   readonly now: () => number;
@@ -371,41 +368,4 @@ export class MemoryQueue {
       if (grew) watcher.becameReady();
     }
   }
-}
-
-function headOf(text: string): Head | undefined {
-  try {
-    return checkMessage(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function hasExpired({ expiresAt }: Head, now: number): boolean {
-  return expiresAt !== 0 && expiresAt <= now;
-}
-
-function absoluteExpiry(head: Head, now: number): Head {
-  return { ...head, expiresAt: now + head.expiresAt, expiryIsRelative: false };
-}
-
-/** Whoever was a suspect already ran alone when its consumer died, so that death is its own. */
-function chargeLapse(head: Head): Head {
-  const alone = head.lapses >= limits.SUSPECT_LAPSES;
-  return { ...head, lapses: Math.min(head.lapses + 1, COUNT_MAX), deaths: Math.min(head.deaths + (alone ? 1 : 0), COUNT_MAX) };
-}
-
-function spread(texts: readonly string[], chunks: number): Chunk[] {
-  const size = Math.ceil(texts.length / Math.max(chunks, 1));
-  const spreadOut: Chunk[] = [];
-  for (let at = 0; at < texts.length; at += size) {
-    const part = texts.slice(at, at + size);
-    spreadOut.push({ text: part.join(SEPARATOR), count: part.length });
-  }
-  return spreadOut;
-}
-
-/** The caller may take its reply apart; what is kept for a repeat must not change with it. */
-function copyReply(reply: StepReply): StepReply {
-  return { ...reply, chunks: reply.chunks.map((chunk) => ({ ...chunk })), dropped: [...reply.dropped] };
 }
