@@ -3,7 +3,8 @@ import { Duration, DateTime } from 'luxon';
 import { createHuey, crontab, RedisHuey, tuple, type Result, type Signature, type Task } from '../../src/api/index.js';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-declare function same<A, B>(...proof: Equal<A, B> extends true ? [] : [never]): void;
+/** `is<T>()(value)` compiles where the value's type is exactly T. */
+declare function is<T>(): <A>(value: A, ...proof: Equal<A, T> extends true ? [] : [never]) => void;
 
 const huey = createHuey('types');
 const countBeans = huey.task(async function countBeans(num: number) {
@@ -22,27 +23,27 @@ const sum = huey.task(function sum(list: number[]) {
 });
 
 // The type of a task is that of its function.
-same<typeof countBeans, Task<[num: number], string>>();
-same<typeof beat, Task<[], void>>();
+is<Task<[num: number], string>>()(countBeans);
+is<Task<[], void>>()(beat);
 
 export async function calls(): Promise<void> {
   const res = await countBeans(100);
-  same<typeof res, Result<string>>();
-  same<Awaited<ReturnType<typeof res.isReady>>, boolean>();
+  is<Result<string>>()(res);
+  is<boolean>()(await res.isReady());
   const maybe = await res.get();
-  same<typeof maybe, string | undefined>();
+  is<string | undefined>()(maybe);
   const value = await res.get({ blocking: true, timeout: Duration.fromMillis(5) });
-  same<typeof value, string>();
+  is<string>()(value);
   const called = await res({ blocking: true });
-  same<typeof called, string>();
+  is<string>()(called);
   const found = await (await find(1)).get({ blocking: true });
-  same<typeof found, string | null | undefined>();
+  is<string | null | undefined>()(found);
   const here = await countBeans.callLocal(1);
-  same<typeof here, string>();
+  is<string>()(here);
   const mail = await sendMail('me');
-  same<typeof mail, Result<{ to: string; length: number }>>();
+  is<Result<{ to: string; length: number }>>()(mail);
   const byId = await huey.result<number>('id', { blocking: true });
-  same<typeof byId, number>();
+  is<number>()(byId);
 
   // @ts-expect-error -- wrong argument
   await countBeans('100');
@@ -54,13 +55,13 @@ export async function calls(): Promise<void> {
   await countBeans.callLocal('1');
   // @ts-expect-error -- unknown option
   await res.get({ block: true });
-  // @ts-expect-error -- a handle is no promise
-  res.then(() => undefined);
+  // A handle is no promise: awaiting it gives the handle.
+  is<Result<string>>()(await Promise.resolve(res));
 }
 
 export async function schedules(): Promise<void> {
   const res = await countBeans.schedule({ args: [100], delay: 60, priority: 1, retries: 2, id: 'x' });
-  same<typeof res, Result<string>>();
+  is<Result<string>>()(res);
   await countBeans.schedule({ args: [100], eta: DateTime.now() });
   await countBeans.schedule({ args: [100], eta: '2030-01-01T00:00', convertUtc: false });
   await sendMail.schedule({ args: ['me', 'hi'], eta: new Date() });
@@ -85,7 +86,7 @@ export async function schedules(): Promise<void> {
 
 export async function options(): Promise<void> {
   const bound = countBeans.withOptions({ priority: 5, retries: 1, id: 'beans-7', meta: { tenant: 'a' }, expires: new Date() });
-  same<Awaited<ReturnType<typeof bound>>, Result<string>>();
+  is<Result<string>>()(await bound(1));
   await bound.withOptions({ delay: 5 })(1);
 
   // @ts-expect-error -- wrong argument
@@ -100,16 +101,16 @@ export async function options(): Promise<void> {
 
 export async function many(): Promise<void> {
   const mapped = await countBeans.map([1, 2, 3]);
-  same<typeof mapped, Result<string>[]>();
+  is<Result<string>[]>()(mapped);
   await sendMail.map(['me', tuple('you', 'hi')]);
   await sum.map([[1, 2], [3]]);
   const results = await huey.enqueueMany([countBeans.s(1), sum.s([1])]);
-  same<typeof results, [Result<string>, Result<number>]>();
+  is<[Result<string>, Result<number>]>()(results);
   const list: Signature<string>[] = [countBeans.s(1)];
   const listed = await huey.enqueueMany(list);
-  same<typeof listed, Result<string>[]>();
+  is<Result<string>[]>()(listed);
   const one = await huey.enqueue(countBeans.withOptions({ delay: 5 }).s(1));
-  same<typeof one, Result<string>>();
+  is<Result<string>>()(one);
 
   // @ts-expect-error -- wrong items
   await countBeans.map(['1']);
@@ -125,7 +126,7 @@ export function declarations(): void {
   const tick = huey.periodicTask(crontab({ minute: '*' }), function tick() {
     return 5;
   });
-  same<typeof tick, Task<[], undefined>>();
+  is<Task<[], undefined>>()(tick);
   huey.periodicTask(crontab('0 * * * *', { zone: 'UTC' }), { catchUp: 60, retries: 1 }, async () => undefined);
 
   // @ts-expect-error -- nobody gives it arguments
