@@ -64,6 +64,8 @@ export class ActorThread<Own, Data> {
     });
     worker.on('exit', () => {
       this.#ref = undefined;
+      down.port1.close();
+      up.port1.close();
       if (!this.#stopped) this.#died(failure);
     });
     this.#worker = worker;

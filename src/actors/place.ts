@@ -40,10 +40,15 @@ export class Place {
   #state: 'starting' | 'ready' | 'ending' | 'gone' = 'starting';
   /** Runs one task alone; nothing else is posted until it has ended. */
   alone = false;
+  /** It was ended on purpose. */
+  killed = false;
+  /** It has loaded the module. */
+  wasReady = false;
   /** When the last chunk came to its end: the next one's time counts from here. */
   lastEndAt = 0;
   readonly #events: PlaceEvents;
   readonly #port: MessagePort;
+  readonly #storagePort: MessagePort;
   readonly #kill = new AbortController();
 
   constructor(number: number, { pool, module, huey, openStorage }: PlaceStart, events: PlaceEvents) {
@@ -53,6 +58,7 @@ export class Place {
     const storage = new MessageChannel();
     this.#port = control.port1;
     openStorage(storage.port1);
+    this.#storagePort = storage.port1;
     const closed = new Promise<void>((resolve) => {
       this.#port.once('close', resolve);
     });
@@ -69,10 +75,6 @@ export class Place {
 
   get ready(): boolean {
     return this.#state === 'ready';
-  }
-
-  get ending(): boolean {
-    return this.#state === 'ending';
   }
 
   get idle(): boolean {
@@ -93,6 +95,7 @@ export class Place {
   kill(): void {
     if (this.#state === 'gone') return;
     this.#state = 'ending';
+    this.killed = true;
     this.#kill.abort();
   }
 
@@ -129,6 +132,7 @@ export class Place {
         break;
       case 'ready':
         if (this.#state === 'starting') this.#state = 'ready';
+        this.wasReady = true;
         this.#events.onReady(this, message.manifest);
         break;
       case 'unloadable':
@@ -152,6 +156,7 @@ export class Place {
     await Promise.race([closed, late]);
     clearTimeout(timer);
     this.#port.close();
+    this.#storagePort.close();
     this.#state = 'gone';
     this.#events.onGone(this, reason);
   }

@@ -20,8 +20,10 @@ export class ThreadPool {
   constructor({ threads, execArgv, onError }: PoolOptions) {
     this.#piscina = new Piscina({
       filename: new URL('./worker.js', import.meta.url).href,
-      minThreads: threads,
+      // Threads start when their run is asked for: each is paid for only when it is wanted.
+      minThreads: 0,
       maxThreads: threads,
+      idleTimeout: 0,
       concurrentTasksPerWorker: 1,
       // The default parks an idle thread in Atomics.wait, where its timers and sockets get no turn.
       atomics: 'disabled',

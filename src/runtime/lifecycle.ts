@@ -22,6 +22,7 @@ import {
   DEATHS_MAX,
   END_MARKER_TTL_MS,
   MINUTE_MS,
+  RESULT_TTL_MS,
   RETRY_DELAY_MAX_MS,
   SECOND_MS,
   UNKNOWN_TASK_TTL_MS,
@@ -164,5 +165,5 @@ function settle(id: string, state: FinalState, payload: string, ttlMs: number, s
 
 function bury(id: string, text: string, reason: string): Decision {
   const record = encodeRecord('dead', JSON.stringify({ reason }));
-  return { transition: { kind: 'bury', id, text, reason, record, ttlSeconds: END_MARKER_TTL_MS / SECOND_MS }, signal: 'dead' };
+  return { transition: { kind: 'bury', id, text, reason, record, ttlSeconds: RESULT_TTL_MS / SECOND_MS }, signal: 'dead' };
 }

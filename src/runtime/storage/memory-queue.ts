@@ -16,7 +16,7 @@ import { StorageRefused } from '../errors.js';
 import * as limits from '../limits.js';
 import { decodeHead, MESSAGE_VERSION, withHead } from '../message.js';
 import type { BeatReply, Counts, Dropped, EnqueueReply, PromoteReply, ReapReply, StepReply, TickCall } from '../storage.js';
-import type { CheckedItem, CheckedStep, CheckedTransition } from './memory-checks.js';
+import type { CheckedItem, CheckedStep, CheckedTransition } from './checks.js';
 import type { MemoryConsumer } from './memory-consumers.js';
 import { MemoryConsumers } from './memory-consumers.js';
 import type { DeadMessage } from './memory-dead.js';

@@ -2,7 +2,7 @@
 import { SEPARATOR, type Head } from '../message.js';
 import * as limits from '../limits.js';
 import type { Chunk, StepReply } from '../storage.js';
-import { checkMessage } from './memory-checks.js';
+import { checkMessage } from './checks.js';
 
 /** The digit of the head that counts lapses and deaths ends here. */
 const COUNT_MAX = 35;

@@ -6,7 +6,7 @@
 import { ConfigurationError, StorageUnavailable } from '../errors.js';
 import type { ResultRecord } from '../completion.js';
 import type * as contract from '../storage.js';
-import * as checks from './memory-checks.js';
+import * as checks from './checks.js';
 import type { DeadMessage } from './memory-dead.js';
 import type { MemoryWatcher } from './memory-queue.js';
 import { MemoryQueue } from './memory-queue.js';

@@ -17,6 +17,7 @@ import {
   DEATHS_MAX,
   DEDUPE_TTL_MS,
   END_MARKER_TTL_MS,
+  RESULT_TTL_MS,
   SUSPECT_LAPSES,
   UNKNOWN_TASK_TTL_MS,
 } from '../limits.js';
@@ -59,17 +60,30 @@ end
 
 /** Where a message goes that can be leased from now on. */
 const PLACE = `
+-- A ring wakes a consumer that waits at ready for what stands beside it. It is only ever alone in the list.
+local rung
+
+local function unring()
+  if rung == nil then rung = redis.call('LINDEX', P .. 'ready', 0) == '' end
+  if rung then redis.call('LPOP', P .. 'ready') end
+  rung = false
+end
+
 local function ring()
-  if redis.call('LLEN', P .. 'ready') == 0 then redis.call('RPUSH', P .. 'ready', '') end
+  if redis.call('LLEN', P .. 'ready') == 0 then
+    redis.call('RPUSH', P .. 'ready', '')
+    rung = true
+  end
 end
 
 local function place(m, atHead)
-  if string.byte(m, 4) ~= 48 then
-    if tonumber(string.sub(m, 13, 13), 36) >= ${SUSPECT_LAPSES} then
+  -- What is no message of this version waits among the others: whoever leases it knows what to do.
+  if string.byte(m, 3) == 49 and string.byte(m, 4) ~= 48 then
+    if (tonumber(string.sub(m, 13, 13), 36) or 0) >= ${SUSPECT_LAPSES} then
       redis.call(atHead and 'LPUSH' or 'RPUSH', P .. 'suspects', m)
       return ring()
     end
-    local priority = tonumber(string.sub(m, 15, 19))
+    local priority = tonumber(string.sub(m, 15, 19)) or 0
     if priority ~= 0 then
       local arrival = atHead and -redis.call('HINCRBY', P .. 'arrivals', 'front', 1)
         or redis.call('HINCRBY', P .. 'arrivals', 'back', 1)
@@ -77,7 +91,17 @@ local function place(m, atHead)
       return ring()
     end
   end
+  unring()
   redis.call(atHead and 'LPUSH' or 'RPUSH', P .. 'ready', m)
+end
+
+-- A move brought it to a consumer that could not take it any more.
+local function giveLandingBack(consumer)
+  local key = P .. 'landing:' .. consumer
+  for _, m in ipairs(redis.call('LRANGE', key, 0, -1)) do
+    if m ~= '' then place(m, true) end
+  end
+  redis.call('DEL', key)
 end
 
 local function expectPlaces()
@@ -203,6 +227,7 @@ local duplicates, plain = {}, {}
 for i = 2, #ARGV, 2 do
   if isNew(ids[i]) then store(ARGV[i], ARGV[i + 1], plain) else duplicates[#duplicates + 1] = i / 2 - 1 end
 end
+if #plain > 0 then unring() end
 inGroups(plain, function(...) redis.call('RPUSH', P .. 'ready', ...) end)
 hintScheduled()
 return duplicates
@@ -223,7 +248,12 @@ local chunks, size, solo = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local inflight, landing, lanes = P .. 'inflight:' .. consumer, P .. 'landing:' .. consumer, P .. 'lanes:' .. consumer
 
 expect('consumers', 'zset')
-if not redis.call('ZSCORE', P .. 'consumers', consumer) then return redis.error_reply('REAPED ' .. consumer) end
+if not redis.call('ZSCORE', P .. 'consumers', consumer) then
+  expectPlaces() expect('landing:' .. consumer, 'list')
+  free()
+  giveLandingBack(consumer)
+  return redis.error_reply('REAPED ' .. consumer)
+end
 
 local function held()
   return redis.call('HLEN', inflight) + redis.call('LLEN', landing)
@@ -240,12 +270,17 @@ if last then
   if last.seq > seq then return redis.error_reply('STALE lane ' .. lane .. ' is at ' .. last.seq) end
   if last.seq == seq then
     local again = {}
-    local function read(...) for _, m in ipairs(redis.call('HMGET', inflight, ...)) do again[#again + 1] = m or '' end end
+    local alone, from, first = '', 1, nil
+    local function read(...)
+      for _, m in ipairs(redis.call('HMGET', inflight, ...)) do
+        if m then again[#again + 1] = m end
+        if first == nil then first = m end
+      end
+    end
     local ids = {}
     for id in string.gmatch(last.ids, '%S+') do ids[#ids + 1] = id end
     inGroups(ids, read)
-    local alone, from = '', 1
-    if last.solo then alone = again[1] from = 2 end
+    if last.solo and first then alone = first from = 2 end
     local reply = {now, last.committed, last.refused, left(), held(), cjson.encode(last.dropped), alone}
     for at = from, #again, last.per do
       local to = math.min(at + last.per - 1, #again)
@@ -368,16 +403,13 @@ local function accept(m)
   if m == '' then return end
   local id, name = idAndName(m)
   if not id or not string.find(m, '^%["1[01]') or string.find(m, '\\n', 1, true) then return oddOne(m) end
-  if string.byte(m, 4) ~= 48 then
-    local expiry = tonumber(string.sub(m, 26, 38))
-    if expiry and expiry > 0 and expiry <= now then
-      if marksOn then forgetMark(id) end
-      return drop(id, name, 'expired', 'e')
-    end
-  end
   if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then
     forgetMark(id)
     return drop(id, name, 'revoked', 'r')
+  end
+  if string.byte(m, 4) ~= 48 then
+    local expiry = tonumber(string.sub(m, 26, 38))
+    if expiry and expiry > 0 and expiry <= now then return drop(id, name, 'expired', 'e') end
   end
   got[#got + 1] = m
   ids[#ids + 1] = id
@@ -387,6 +419,8 @@ end
 
 local per = 1
 if chunks > 0 then
+  if redis.call('LINDEX', P .. 'ready', 0) == '' then redis.call('LPOP', P .. 'ready') end
+  rung = false
   if solo then
     local m = redis.call('LPOP', P .. 'suspects')
     if m then accept(m) end
@@ -477,13 +511,10 @@ return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing}
 const GIVE_BACK = `
 local function giveBack(consumer, change)
   local count = 0
-  local landed = redis.call('LRANGE', P .. 'landing:' .. consumer, 0, -1)
   local flat = redis.call('HGETALL', P .. 'inflight:' .. consumer)
-  redis.call('DEL', P .. 'landing:' .. consumer, P .. 'inflight:' .. consumer, P .. 'lanes:' .. consumer)
+  redis.call('DEL', P .. 'inflight:' .. consumer, P .. 'lanes:' .. consumer)
+  giveLandingBack(consumer)
   redis.call('ZREM', P .. 'consumers', consumer)
-  for i = #landed, 1, -1 do
-    if landed[i] ~= '' then redis.call('LPUSH', P .. 'ready', landed[i]) end
-  end
   local ids, texts = {}, {}
   for i = 1, #flat, 2 do
     ids[#ids + 1] = flat[i]
@@ -552,7 +583,7 @@ local function charge(id, m)
   dead = dead + 1
   local reason = 'the process died ' .. deaths .. ' times while it ran alone'
   bury(id, m, reason)
-  settle(id, ${END_MARKER_TTL_MS / 1000}, 'x' .. cjson.encode({reason = reason}))
+  settle(id, ${RESULT_TTL_MS / 1000}, 'x' .. cjson.encode({reason = reason}))
   forgetMark(id)
   return nil
 end

@@ -49,7 +49,11 @@ export class SqliteClient {
     this.#events = events;
   }
 
-  call<V extends Verb>(verb: V, args: ArgumentsOf<V>, options: { consumer?: string; waitMs?: number; transfer?: ArrayBuffer } = {}): Promise<ReplyOf<V>> {
+  call<V extends Verb>(
+    verb: V,
+    args: ArgumentsOf<V>,
+    options: { consumer?: string; waitMs?: number; transfer?: ArrayBuffer } = {},
+  ): Promise<ReplyOf<V>> {
     return this.#send(verb, args, options) as Promise<ReplyOf<V>>;
   }
 
@@ -89,7 +93,11 @@ export class SqliteClient {
     await this.#exited;
   }
 
-  #send(verb: Call['verb'], args: readonly unknown[], options: { consumer?: string; waitMs?: number; transfer?: ArrayBuffer }): Promise<unknown> {
+  #send(
+    verb: Call['verb'],
+    args: readonly unknown[],
+    options: { consumer?: string; waitMs?: number; transfer?: ArrayBuffer },
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const number = ++this.#number;
       const deadlineAt = performance.now() + (options.waitMs ?? 0) + COMMAND_TIMEOUT_MS + STUCK_MS;
@@ -122,7 +130,11 @@ export class SqliteClient {
 
   #start(): Worker {
     // No loaders and flags of the application: they would only make the thread slow to start.
-    const worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), { workerData: this.#data, execArgv: [], name: 'huey-sqlite' });
+    const worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), {
+      workerData: this.#data,
+      execArgv: [],
+      name: 'huey-sqlite',
+    });
     let failure: Error | undefined;
     this.#closing = false;
     worker.on('message', (message: FromThread) => this.#receive(message));

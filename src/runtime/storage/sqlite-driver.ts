@@ -42,7 +42,11 @@ export async function openDatabase(filename: string): Promise<SqlDatabase> {
   return {
     driver: name,
     exec: (sql) => guarded(() => raw.exec(sql)),
-    prepare: (sql) => wrap(guarded(() => raw.prepare(sql)), name),
+    prepare: (sql) =>
+      wrap(
+        guarded(() => raw.prepare(sql)),
+        name,
+      ),
     close: () => guarded(() => raw.close()),
   };
 }
@@ -82,12 +86,13 @@ async function loadDriver(): Promise<Driver> {
 
 /** Node tells everybody that its SQLite is experimental; that is no news for the user of a queue. */
 function withoutWarning<T>(load: () => T): T {
-  const emitWarning = process.emitWarning;
-  process.emitWarning = () => undefined;
+  const holder = process as { emitWarning: unknown };
+  const emitWarning = holder.emitWarning;
+  holder.emitWarning = () => undefined;
   try {
     return load();
   } finally {
-    process.emitWarning = emitWarning;
+    holder.emitWarning = emitWarning;
   }
 }
 

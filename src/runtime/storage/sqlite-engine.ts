@@ -6,7 +6,7 @@
 import type { ResultRecord } from '../completion.js';
 import { withHead } from '../message.js';
 import type * as contract from '../storage.js';
-import * as checks from './memory-checks.js';
+import * as checks from './checks.js';
 import { Consumers } from './sqlite-consumers.js';
 import type { SqlDatabase, SqlStatement } from './sqlite-driver.js';
 import { openDatabase } from './sqlite-driver.js';

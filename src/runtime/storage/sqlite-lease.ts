@@ -12,7 +12,7 @@ import * as limits from '../limits.js';
 import type { Head } from '../message.js';
 import { MESSAGE_VERSION, SEPARATOR, withHead } from '../message.js';
 import type { Chunk, Dropped, StepReply } from '../storage.js';
-import type { CheckedItem, CheckedStep } from './memory-checks.js';
+import type { CheckedItem, CheckedStep } from './checks.js';
 import { BulkInsert } from './sqlite-bulk.js';
 import type { Consumers, ConsumerRow } from './sqlite-consumers.js';
 import type { SqlDatabase, SqlStatement, SqlValue } from './sqlite-driver.js';

@@ -5,7 +5,7 @@
 import { SUSPECT_LAPSES } from '../limits.js';
 import type { Head } from '../message.js';
 import type { PromoteReply } from '../storage.js';
-import { checkMessage } from './memory-checks.js';
+import { checkMessage } from './checks.js';
 import { BulkInsert } from './sqlite-bulk.js';
 import type { SqlDatabase, SqlRow, SqlStatement, SqlValue } from './sqlite-driver.js';
 import type { Effects } from './sqlite-effects.js';

@@ -15,7 +15,7 @@
  * transaction, which made single enqueues 10 times slower when measured.
  */
 import { StorageRefused } from '../errors.js';
-import type { SqlDatabase } from './sqlite-driver.js';
+import type { SqlDatabase, SqlValue } from './sqlite-driver.js';
 
 /** Raised when an older runtime could no longer work on the file. */
 const LAYOUT = 1;
@@ -92,6 +92,6 @@ function hasMeta(db: SqlDatabase): boolean {
   return db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'").get() !== undefined;
 }
 
-function readMeta(db: SqlDatabase, name: string): unknown {
-  return db.prepare('SELECT value FROM meta WHERE name = ?').get(name)?.['value'] ?? undefined;
+function readMeta(db: SqlDatabase, name: string): SqlValue | undefined {
+  return db.prepare('SELECT value FROM meta WHERE name = ?').get(name)?.['value'];
 }

@@ -10,10 +10,11 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { MessagePort } from 'node:worker_threads';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { HueyException, StorageFull, StorageRefused, StorageUnavailable } from '../errors.js';
-import { COMMAND_TIMEOUT_MS, SECOND_MS } from '../limits.js';
+import { HueyException, StorageRefused, StorageUnavailable } from '../errors.js';
+import { COMMAND_TIMEOUT_MS } from '../limits.js';
 import type { EnqueueItem, StepCall } from '../storage.js';
 import { SqlError } from './sqlite-driver.js';
+import { explain } from './sqlite-explain.js';
 import { READS, SqliteEngine, WRITES } from './sqlite-engine.js';
 import { WriteNotice } from './sqlite-notice.js';
 import type { Call, Reply, ThreadData, ToThread } from './sqlite-protocol.js';
@@ -125,7 +126,7 @@ class StorageThread {
       return null;
     }
     if (!(READS as readonly string[]).includes(verb)) throw new StorageRefused(`the storage has no verb ${verb}`);
-    return callVerb(engine, verb as (typeof READS)[number], args);
+    return callVerb(engine, verb, args);
   }
 
   // --- writes ---
@@ -320,35 +321,6 @@ function callVerb(engine: SqliteEngine, verb: (typeof READS)[number] | (typeof W
 /** A wait that may go on where nothing is found. */
 function isWait(call: Arrived): boolean {
   return call.waitMs !== undefined && call.waitIsOver !== true;
-}
-
-/** One clear line for each way in which a file can fail. */
-function explain(error: unknown, filename: string, outcomeUnknown: boolean): unknown {
-  if (error instanceof HueyException) return error;
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (typeof code === 'string' && /^E(ACCES|PERM|ROFS|NOTDIR|EXIST|NAMETOOLONG)$/.test(code)) {
-    return new StorageRefused(`the folder of ${filename} cannot be made (${code}): create it, or give this user the right to`);
-  }
-  if (!(error instanceof SqlError)) return error;
-  switch (error.kind) {
-    case 'busy':
-      return new StorageUnavailable(
-        `${filename} was locked by another process for ${COMMAND_TIMEOUT_MS / SECOND_MS} s; try again, and look for a program that keeps a transaction open`,
-      );
-    case 'full':
-      return new StorageFull(`there is no room left on the disk of ${filename}: nothing was stored`);
-    case 'damaged':
-      return new StorageRefused(`${filename} is not a SQLite database, or it is damaged (${error.message}): move it away or restore it`);
-    case 'readonly':
-    case 'cannot-open':
-      return new StorageRefused(`${filename} cannot be opened for writing (${error.message}): check that this user may write the file and its folder`);
-    case 'io':
-      return new StorageUnavailable(`the disk of ${filename} failed (${error.message})`, { outcomeUnknown });
-    case 'other':
-      return new StorageUnavailable(`SQLite refused a statement on ${filename}: ${error.message}`, { outcomeUnknown });
-    default:
-      return error.kind satisfies never;
-  }
 }
 
 if (parentPort !== null) new StorageThread(parentPort, workerData as ThreadData);

@@ -9,7 +9,7 @@ import { decodeRecord } from '../completion.js';
 import type { ResultRecord } from '../completion.js';
 import { ConfigurationError, StorageUnavailable } from '../errors.js';
 import type * as contract from '../storage.js';
-import { checkCount, checkNumber } from './memory-checks.js';
+import { checkCount, checkNumber } from './checks.js';
 import { SqliteClient } from './sqlite-client.js';
 import type { ArgumentsOf, ReplyOf } from './sqlite-protocol.js';
 import type { Verb } from './sqlite-engine.js';
