@@ -50,7 +50,10 @@ export function prepareFile(db: SqlDatabase, queue: string, filename: string): v
   db.exec('PRAGMA busy_timeout = 0');
   // Reads the file: one that is not a database is found here.
   const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'];
-  if (mode !== 'wal') throw new StorageRefused(`${filename} cannot be used: SQLite has no write-ahead log there (journal mode ${String(mode)}); put the file on a local disk`);
+  if (mode !== 'wal')
+    throw new StorageRefused(
+      `${filename} cannot be used: SQLite has no write-ahead log there (journal mode ${String(mode)}); put the file on a local disk`,
+    );
   db.exec('PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;');
   db.exec('PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;');
   if (isCurrent(db)) return checkOwner(db, queue, filename);
@@ -76,7 +79,9 @@ function checkOwner(db: SqlDatabase, queue: string, filename: string): void {
   if (!hasMeta(db)) {
     const table = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' LIMIT 1").get()?.['name'];
     if (table === undefined) return;
-    throw new StorageRefused(`${filename} is a database of something else (it has a table "${String(table)}"); give the queue a file of its own`);
+    throw new StorageRefused(
+      `${filename} is a database of something else (it has a table "${String(table)}"); give the queue a file of its own`,
+    );
   }
   const layout = Number(readMeta(db, 'layout') ?? LAYOUT);
   if (layout > LAYOUT) {
