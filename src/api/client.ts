@@ -1,6 +1,6 @@
 /** The working half of a Huey, which its tasks and results share: ids, the way out, the way back, marks. */
 import { IdGenerator } from '../runtime/ids.js';
-import type { Mark, MarkTarget } from '../runtime/storage.js';
+import type { EnqueueItem, Mark, MarkTarget, ProducerStorage } from '../runtime/storage.js';
 import type { HueySettings } from '../runtime/worker-context.js';
 import { keepAlive } from './keep-alive.js';
 import { Outbox, type OutboxItem } from './outbox.js';
@@ -22,8 +22,9 @@ export class Client {
   constructor({ open, settings, enqueueWaitMs }: ClientOptions) {
     this.settings = settings;
     this.#door = new StorageDoor(open);
-    this.#outbox = new Outbox((items) => this.#door.call((storage) => storage.enqueue(items)), {
+    this.#outbox = new Outbox((items) => this.#door.call((storage) => this.#enqueue(storage, items)), {
       waitMs: enqueueWaitMs,
+      outage: () => this.#outage(),
     });
   }
 
@@ -60,6 +61,17 @@ export class Client {
   /** Lets what is under way finish, ends the waits, closes the storage if it is this Huey's own. */
   async close(): Promise<void> {
     await keepAlive(this.#finish());
+  }
+
+  #enqueue(storage: ProducerStorage, items: EnqueueItem[]): Promise<unknown> {
+    // From the first call on somebody listens, so that an error can say what is wrong with the connection.
+    ResultWaiter.of(storage);
+    return storage.enqueue(items);
+  }
+
+  #outage(): Error | undefined {
+    const storage = this.#door.opened;
+    return storage === undefined ? undefined : ResultWaiter.of(storage).outage;
   }
 
   async #finish(): Promise<void> {

@@ -27,6 +27,8 @@ export interface OutboxOptions {
   /** Monotonic, ms. */
   now?: () => number;
   waitingMax?: number;
+  /** Why the storage cannot be reached at the moment, for the error. */
+  outage?: () => Error | undefined;
 }
 
 export class Outbox {
@@ -34,6 +36,7 @@ export class Outbox {
   readonly #waitMs: number;
   readonly #waitingMax: number;
   readonly #now: () => number;
+  readonly #outage: () => Error | undefined;
   readonly #waiting = new Line<Parcel>();
   readonly #flights = new Set<Flight>();
   #itemsWaiting = 0;
@@ -44,11 +47,12 @@ export class Outbox {
 
   constructor(
     enqueue: (items: EnqueueItem[]) => Promise<unknown>,
-    { waitMs, now = () => performance.now(), waitingMax = OUTBOX_MAX }: OutboxOptions,
+    { waitMs, now = () => performance.now(), waitingMax = OUTBOX_MAX, outage = () => undefined }: OutboxOptions,
   ) {
     this.#enqueue = enqueue;
     this.#waitMs = waitMs;
     this.#now = now;
+    this.#outage = outage;
     this.#waitingMax = waitingMax;
   }
 
@@ -185,7 +189,8 @@ export class Outbox {
     if (nextAt !== Infinity) this.#timer = setTimeout(() => this.#lookAtTime(), Math.max(1, Math.ceil(nextAt - now)));
   }
 
-  #outOfTime(parcel: Parcel, outcomeUnknown: boolean, cause: unknown): EnqueueFailed {
+  #outOfTime(parcel: Parcel, outcomeUnknown: boolean, failed: unknown): EnqueueFailed {
+    const cause = failed ?? this.#outage();
     const reason = cause instanceof Error ? `: ${cause.message}` : '';
     return failure(parcel, outcomeUnknown, cause, `the storage did not answer within ${this.#waitMs / 1000} s${reason}`);
   }

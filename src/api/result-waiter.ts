@@ -35,13 +35,15 @@ export class ResultWaiter {
   #removing: Promise<void> = Promise.resolve();
   #interval: NodeJS.Timeout | undefined;
   #looking = false;
+  #outage: Error | undefined;
 
   constructor(storage: ProducerStorage, lookMs: number = LOOK_MS) {
     this.#storage = storage;
     this.#lookMs = lookMs;
     storage.listen({
       onEnded: (ended) => this.#ended(ended),
-      onOutage: (lost) => {
+      onOutage: (lost, error) => {
+        this.#outage = lost ? error : undefined;
         if (!lost) void this.#lookAtAll();
       },
     });
@@ -52,6 +54,11 @@ export class ResultWaiter {
     let waiter = waiters.get(storage);
     if (waiter === undefined) waiters.set(storage, (waiter = new ResultWaiter(storage)));
     return waiter;
+  }
+
+  /** Why the storage cannot be reached at the moment, where it said so. */
+  get outage(): Error | undefined {
+    return this.#outage;
   }
 
   /** Resolves with the record of the final state. @throws ResultTimeout */

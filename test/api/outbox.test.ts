@@ -124,6 +124,11 @@ describe('the outbox', () => {
     await outbox.idle();
   });
 
+  it('says what is wrong with the connection, where that is known', async () => {
+    const outbox = new Outbox(() => new Promise(() => undefined), { waitMs: 5, outage: () => new Error('connection refused') });
+    await assert.rejects(outbox.send(item(1)), /did not answer within 0.005 s: connection refused/);
+  });
+
   it('tells at once that the storage is full: nothing was stored', async () => {
     const { counter, outbox } = setUp();
     const failed = assert.rejects(

@@ -28,25 +28,31 @@ export interface CheckedStep extends Omit<StepCall, 'completions' | 'transitions
 }
 
 export function checkItems(items: readonly EnqueueItem[]): CheckedItem[] {
-  return items.map(({ text, delayMs, etaMs }) => {
-    if (delayMs !== undefined && etaMs !== undefined) {
-      throw new ConfigurationError('a message is due after a delay or at an instant; give one of delayMs and etaMs');
-    }
-    return {
-      text,
-      head: checkMessage(text),
-      delayMs: delayMs === undefined ? 0 : checkNumber('delayMs', delayMs),
-      etaMs: etaMs === undefined ? undefined : checkNumber('etaMs', etaMs),
-    };
-  });
+  return items.map((item) => ({ text: item.text, head: checkMessage(item.text), ...checkWhen(item) }));
 }
 
-export function checkStep(call: StepCall): CheckedStep {
+/** When a message is due. */
+export function checkWhen({ delayMs, etaMs }: EnqueueItem): { delayMs: number; etaMs: number | undefined } {
+  if (delayMs !== undefined && etaMs !== undefined) {
+    throw new ConfigurationError('a message is due after a delay or at an instant; give one of delayMs and etaMs');
+  }
+  return {
+    delayMs: delayMs === undefined ? 0 : checkNumber('delayMs', delayMs),
+    etaMs: etaMs === undefined ? undefined : checkNumber('etaMs', etaMs),
+  };
+}
+
+/** Everything about a step but what it carries. */
+export function checkStepCall(call: StepCall): void {
   checkConsumer(call.consumer);
   checkCount('lane', call.lane);
   if (checkCount('seq', call.seq) === 0) throw new ConfigurationError('the calls of a lane are numbered from 1');
   checkCount('chunks', call.chunks);
   checkCount('chunkSize', call.chunkSize);
+}
+
+export function checkStep(call: StepCall): CheckedStep {
+  checkStepCall(call);
   return {
     ...call,
     completions: call.completions.flatMap((bytes) => decodeCompletions(bytes)),
@@ -54,7 +60,7 @@ export function checkStep(call: StepCall): CheckedStep {
   };
 }
 
-function checkTransition(transition: Transition): CheckedTransition {
+export function checkTransition(transition: Transition): CheckedTransition {
   switch (transition.kind) {
     case 'settle':
       checkNumber('ttlSeconds', transition.ttlSeconds);

@@ -7,6 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeRecord } from '../completion.js';
 import { StorageRefused } from '../errors.js';
+import { checkName } from '../message.js';
 import { DAY_MS } from '../limits.js';
 import type {
   BeatReply,
@@ -25,6 +26,7 @@ import type {
   TickCall,
   Transition,
 } from '../storage.js';
+import { checkConsumer, checkCount, checkLease, checkMark, checkStepCall, checkTarget, checkTransition, checkWhen } from './checks.js';
 import { RedisConnection, translate, type RedisArgument, type RedisSpec } from './redis-connection.js';
 import { RedisKeys } from './redis-keys.js';
 import type { ScriptName } from './redis-scripts.js';
@@ -77,6 +79,7 @@ export class RedisStorage implements Storage {
   async enqueue(items: readonly EnqueueItem[]): Promise<EnqueueReply> {
     const args: string[] = [];
     for (const item of items) args.push(item.text, whenOf(item));
+    if (args.length === 0) return { duplicates: [] };
     return { duplicates: (await this.#call('hueyEnqueue', ...args)) as number[] };
   }
 
@@ -100,7 +103,7 @@ export class RedisStorage implements Storage {
 
   async revoke(target: MarkTarget, mark: Mark): Promise<void> {
     const longest = 'id' in target ? ID_MARK_LIFE_MS : 0;
-    await this.#call('hueyRevoke', fieldOf(target), mark.untilMs, mark.once ? 1 : 0, longest);
+    await this.#call('hueyRevoke', fieldOf(target), checkMark(mark).untilMs, mark.once ? 1 : 0, longest);
   }
 
   async restore(target: MarkTarget): Promise<boolean> {
@@ -133,7 +136,7 @@ export class RedisStorage implements Storage {
   }
 
   async register(consumer: string, leaseMs: number): Promise<{ now: number }> {
-    return { now: Number(await this.#call('hueyRegister', consumer, leaseMs)) };
+    return { now: Number(await this.#call('hueyRegister', checkConsumer(consumer), checkLease(leaseMs))) };
   }
 
   async step(call: StepCall): Promise<StepReply> {
@@ -141,6 +144,8 @@ export class RedisStorage implements Storage {
   }
 
   async waitAndStep(call: StepCall, waitMs: number): Promise<StepReply> {
+    // For Redis a wait of 0 is a wait for ever.
+    if (waitMs <= 0) return this.step(call);
     const ready = this.#keys.ready;
     const landing = this.#keys.landing(call.consumer);
     // Each command has its own reply; the step runs in the server as soon as the move is through or has given up.
@@ -172,7 +177,7 @@ export class RedisStorage implements Storage {
   }
 
   async beat(consumer: string, leaseMs: number): Promise<BeatReply> {
-    const [now, held, landing] = (await this.#call('hueyBeat', consumer, leaseMs)) as number[];
+    const [now, held, landing] = (await this.#call('hueyBeat', consumer, checkLease(leaseMs))) as number[];
     return { now: now ?? 0, held: held ?? 0, landing: landing ?? 0 };
   }
 
@@ -189,17 +194,18 @@ export class RedisStorage implements Storage {
   }
 
   async reap(leaseMs: number): Promise<ReapReply> {
-    const [now, tasks, dead, ...consumers] = (await this.#call('hueyReap', leaseMs)) as [number, number, number, ...string[]];
+    const [now, tasks, dead, ...consumers] = (await this.#call('hueyReap', checkLease(leaseMs))) as [number, number, number, ...string[]];
     return { now, tasks, dead, consumers };
   }
 
   async promote(limit: number): Promise<PromoteReply> {
-    const [now, promoted, next] = (await this.#call('hueyPromote', limit)) as [number, number, string];
+    const [now, promoted, next] = (await this.#call('hueyPromote', checkCount('limit', limit))) as [number, number, string];
     return { now, promoted, nextDueAt: next === '' ? undefined : Number(next) };
   }
 
   async tick(call: TickCall): Promise<boolean> {
-    return (await this.#call('hueyTick', call.task, call.minuteMs, call.text)) === 1;
+    checkName(call.task);
+    return (await this.#call('hueyTick', call.task, checkCount('minuteMs', call.minuteMs), call.text)) === 1;
   }
 
   async lastTicks(tasks: readonly string[]): Promise<(number | undefined)[]> {
@@ -209,7 +215,7 @@ export class RedisStorage implements Storage {
   }
 
   async skipTicks(tasks: readonly string[], minuteMs: number): Promise<void> {
-    await this.#call('hueySkipTicks', minuteMs, ...tasks);
+    await this.#call('hueySkipTicks', checkCount('minuteMs', minuteMs), ...tasks);
   }
 
   async dead(limit: number): Promise<{ id: string; text: string; reason: string; at: number }[]> {
@@ -238,18 +244,21 @@ export class RedisStorage implements Storage {
   }
 }
 
+/** The messages themselves are looked at by the script. */
 function whenOf(item: EnqueueItem): string {
-  if (item.etaMs !== undefined) return `a${Math.floor(item.etaMs)}`;
-  if (item.delayMs !== undefined && item.delayMs > 0) return `d${Math.ceil(item.delayMs)}`;
-  return '';
+  const { delayMs, etaMs } = checkWhen(item);
+  if (etaMs !== undefined) return `a${Math.floor(etaMs)}`;
+  return delayMs > 0 ? `d${Math.ceil(delayMs)}` : '';
 }
 
 function fieldOf(target: MarkTarget): string {
+  checkTarget(target);
   return 'id' in target ? `i:${target.id}` : `t:${target.task}`;
 }
 
 /** ARGV of the step script, without the prefix. */
 function stepArguments(call: StepCall): RedisArgument[] {
+  checkStepCall(call);
   const args: RedisArgument[] = [call.consumer, call.lane, call.seq, call.chunks, call.chunkSize, call.solo ? 1 : 0];
   args.push(call.completions.length);
   for (const bytes of call.completions) args.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
@@ -258,6 +267,7 @@ function stepArguments(call: StepCall): RedisArgument[] {
 }
 
 function transitionArguments(move: Transition): RedisArgument[] {
+  checkTransition(move);
   switch (move.kind) {
     case 'settle': {
       const items = move.enqueue ?? [];

@@ -1,0 +1,25 @@
+/** Embedding: a supervisor in a thread of its own with a handle here, or on the caller's own loop. */
+import type { EventEmitter } from 'node:events';
+import { EmbeddedSupervisor } from './embedded.js';
+import { Supervisor, type SupervisorEvents } from './supervisor.js';
+import type { SupervisorOptions } from './supervisor-options.js';
+
+export interface SupervisorHandle extends EventEmitter<SupervisorEvents>, AsyncDisposable {
+  /** Resolves when tasks are taken; rejects where the module does not load or the storage refuses. */
+  start(): Promise<void>;
+  /** Takes nothing new, waits for what runs (`grace` seconds, default 25), gives back the rest. Repeatable. */
+  stop(options?: { grace?: number }): Promise<void>;
+}
+
+export interface CreateSupervisorOptions extends SupervisorOptions {
+  /**
+   * True: on the caller's own loop instead of in a thread of its own. It costs less to start, but a caller that blocks
+   * its loop for longer than the lease is taken for dead, and its tasks run again elsewhere. Default false.
+   */
+  inline?: boolean;
+}
+
+/** @throws ConfigurationError where an option is wrong; nothing is started before `start`. */
+export function createSupervisor({ inline = false, ...options }: CreateSupervisorOptions): SupervisorHandle {
+  return inline ? new Supervisor(options) : new EmbeddedSupervisor(options);
+}

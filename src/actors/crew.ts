@@ -1,0 +1,154 @@
+/**
+ * The threads of a consumer as a whole. Duties:
+ *  1. keep as many places at work as there are workers, and, where tasks can time out, one warm spare beside them, so
+ *     that the place of a thread that was ended is usable again at once;
+ *  2. start another thread for every one that is gone, and stop trying where threads die before they are ready.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
+import type { Lane } from './lane.js';
+import { Place } from './place.js';
+import { ThreadPool } from './pool.js';
+import type { Manifest } from './protocol.js';
+
+const FALSE_STARTS_MAX = 5;
+const FALSE_START_PAUSE_MS = 500;
+
+export interface CrewOptions {
+  module: string;
+  huey: string | undefined;
+  workers: number;
+  imports: readonly string[];
+  openStorage: (port: MessagePort) => void;
+}
+
+export interface CrewEvents {
+  /** The first thread has loaded the module. */
+  onManifest(manifest: Manifest): void;
+  /** The module does not load, or threads die before they are ready. */
+  onUnloadable(error: ErrorInfo): void;
+  /** May be given work from now on. */
+  onPlace(place: Place): void;
+  onGone(place: Place, reason: string, expected: boolean): void;
+  onOutcome(lane: Lane, slot: number, outcome: Outcome): void;
+  onFinished(lane: Lane, runs: readonly number[]): void;
+  onCompletion(bytes: Uint8Array): void;
+  onChunkEnd(place: Place, lane: Lane): void;
+  onStray(error: ErrorInfo): void;
+}
+
+export class Crew {
+  readonly #options: CrewOptions;
+  readonly #events: CrewEvents;
+  readonly #pool: ThreadPool;
+  readonly #all = new Set<Place>();
+  readonly #working = new Set<Place>();
+  #spares = 0;
+  #started = 0;
+  #falseStarts = 0;
+  #manifest: Manifest | undefined;
+  #opened = false;
+  #ending = false;
+  #whenGone: (() => void) | undefined;
+
+  constructor(options: CrewOptions, events: CrewEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#pool = new ThreadPool({
+      // One more for the spare, one more for the time in which a stuck thread is not gone yet.
+      threads: options.workers + 2,
+      execArgv: options.imports.flatMap((one) => ['--import', one]),
+      onError: (error) => events.onStray({ name: error.name, message: error.message, code: 'stray' }),
+    });
+    // The first one alone: what it finds in the module decides whether there will be others.
+    this.#add();
+  }
+
+  /** The storage is there: from now on ready places are given work. */
+  open(): void {
+    this.#opened = true;
+    this.#spares = this.#manifest?.tasks.some(({ settings }) => settings.timeoutMs > 0) ? 1 : 0;
+    this.#fill();
+    this.#employ();
+  }
+
+  /** Ends every thread, whatever it does, and resolves when they are gone. Accounts come through `onGone`. */
+  async endAll(how: 'quiet' | 'now'): Promise<void> {
+    this.#ending = true;
+    for (const place of this.#all) {
+      if (how === 'quiet' && place.ready && place.idle) place.end();
+      else place.kill();
+    }
+    if (this.#all.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenGone = resolve;
+      });
+    }
+    await this.#pool.destroy();
+  }
+
+  #fill(): void {
+    while (!this.#ending && this.#all.size < this.#options.workers + this.#spares) this.#add();
+  }
+
+  #employ(): void {
+    if (!this.#opened) return;
+    for (const place of this.#all) {
+      if (this.#working.size >= this.#options.workers) return;
+      if (!place.ready || this.#working.has(place)) continue;
+      this.#working.add(place);
+      this.#events.onPlace(place);
+    }
+  }
+
+  #add(): void {
+    const { module, huey, openStorage } = this.#options;
+    const events = this.#events;
+    const place = new Place(
+      ++this.#started,
+      { pool: this.#pool, module, huey, openStorage },
+      {
+        onReady: (_, manifest) => {
+          this.#falseStarts = 0;
+          if (this.#manifest === undefined) {
+            this.#manifest = manifest;
+            events.onManifest(manifest);
+          }
+          this.#employ();
+        },
+        onUnloadable: (_, error) => this.#unloadable(error),
+        onOutcome: (_, lane, slot, outcome) => events.onOutcome(lane, slot, outcome),
+        onFinished: (_, lane, runs) => events.onFinished(lane, runs),
+        onCompletion: (_, bytes) => events.onCompletion(bytes),
+        onChunkEnd: (one, lane) => events.onChunkEnd(one, lane),
+        onStray: (_, error) => events.onStray(error),
+        onGone: (one, reason) => this.#gone(one, reason),
+      },
+    );
+    this.#all.add(place);
+  }
+
+  #gone(place: Place, reason: string): void {
+    this.#all.delete(place);
+    const worked = this.#working.delete(place);
+    this.#events.onGone(place, reason, this.#ending || place.killed);
+    if (this.#ending) {
+      if (this.#all.size === 0) this.#whenGone?.();
+      return;
+    }
+    this.#employ();
+    if (worked || place.wasReady) this.#fill();
+    else this.#unloadable({ name: 'Error', message: `the thread died before the module was loaded: ${reason}`, code: 'false-start' });
+  }
+
+  /** At the first start there is nothing to go on with. Later there may be: the file may be in the middle of a change. */
+  #unloadable(error: ErrorInfo): void {
+    if (this.#ending) return;
+    this.#falseStarts += 1;
+    if (!this.#opened || this.#falseStarts > FALSE_STARTS_MAX) {
+      this.#events.onUnloadable(error);
+      return;
+    }
+    setTimeout(() => this.#fill(), FALSE_START_PAUSE_MS * this.#falseStarts);
+  }
+}

@@ -1,0 +1,66 @@
+/** The entry of the thread that an embedded supervisor runs in. */
+import { workerData, type MessagePort } from 'node:worker_threads';
+import { exposeActor } from '../runtime/actor-ref.js';
+import { silentLogger, type LogFields, type Logger, type LogLevel } from './log.js';
+import { Supervisor, type SupervisorEvents } from './supervisor.js';
+import type { SupervisorOptions } from './supervisor-options.js';
+
+export interface EmbeddedData {
+  options: Omit<SupervisorOptions, 'logger'>;
+  /** Answers the handle. */
+  inbox: MessagePort;
+  /** Log lines and events for the host. */
+  outbox: MessagePort;
+  /** Names of events that the host listens to. */
+  wanted: string[];
+}
+
+export interface EmbeddedMethods {
+  start(): Promise<void>;
+  stop(grace: number): Promise<void>;
+  want(names: string[]): void;
+}
+
+type EventName = keyof SupervisorEvents;
+
+export type FromEmbedded =
+  | { kind: 'log'; level: LogLevel; message: string; fields: LogFields | undefined }
+  | { kind: 'event'; name: 'fault'; message: string }
+  | { kind: 'event'; name: Exclude<EventName, 'fault'>; event: unknown };
+
+const { options, inbox, outbox, wanted } = workerData as EmbeddedData;
+const supervisor = new Supervisor({ ...options, logger: remoteLogger() });
+const listeners = new Map<string, (event: unknown) => void>();
+
+supervisor.on('fault', ({ message }) => post({ kind: 'event', name: 'fault', message }));
+want(wanted);
+exposeActor(inbox, {
+  start: () => supervisor.start(),
+  stop: (grace) => supervisor.stop({ grace }),
+  want,
+} satisfies EmbeddedMethods);
+
+function want(names: string[]): void {
+  const own = supervisor as unknown as NodeJS.EventEmitter;
+  for (const name of names) {
+    if (name === 'fault' || name === 'newListener' || name === 'removeListener' || listeners.has(name)) continue;
+    const listener = (event: unknown): void => post({ kind: 'event', name: name as Exclude<EventName, 'fault'>, event });
+    listeners.set(name, listener);
+    own.on(name, listener);
+  }
+  for (const [name, listener] of listeners) {
+    if (names.includes(name)) continue;
+    own.off(name, listener);
+    listeners.delete(name);
+  }
+}
+
+/** Debug lines stay here: they would cost a message for every task. */
+function remoteLogger(): Logger {
+  const at = (level: LogLevel) => (message: string, fields?: LogFields) => post({ kind: 'log', level, message, fields });
+  return { ...silentLogger, info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+function post(message: FromEmbedded): void {
+  outbox.postMessage(message);
+}

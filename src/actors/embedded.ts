@@ -1,0 +1,128 @@
+/**
+ * The handle of a supervisor that runs in a thread of its own, so that a host that blocks its loop stalls no task. It
+ * has no effect on the host's signal handlers or exit code.
+ */
+import { EventEmitter } from 'node:events';
+import path from 'node:path';
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { connectActor, type ActorRef } from '../runtime/actor-ref.js';
+import { HueyException } from '../runtime/errors.js';
+import type { EmbeddedData, EmbeddedMethods, FromEmbedded } from './embedded-thread.js';
+import { silentLogger, type Logger } from './log.js';
+import type { SupervisorEvents } from './supervisor.js';
+import { checkSupervisorOptions, type SupervisorOptions } from './supervisor-options.js';
+
+/** The module may take long to load, and a storage that is away is waited for. */
+const START_DEADLINE_MS = 24 * 60 * 60 * 1000;
+/** A stop takes its grace and a little more; this only catches a thread that hangs. */
+const STOP_EXTRA_MS = 30_000;
+
+export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
+  readonly #options: SupervisorOptions;
+  readonly #log: Logger;
+  readonly #graceMs: number;
+  #worker: Worker | undefined;
+  #remote: ActorRef<EmbeddedMethods> | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: SupervisorOptions) {
+    super();
+    this.#options = options;
+    this.#log = options.logger ?? silentLogger;
+    this.#graceMs = checkSupervisorOptions(options).graceMs;
+  }
+
+  async start(): Promise<void> {
+    if (this.#worker) throw new HueyException('a supervisor starts once; make another one', 'started-before');
+    const down = new MessageChannel();
+    const up = new MessageChannel();
+    const { logger: _, ...options } = this.#options;
+    const data: EmbeddedData = {
+      options: { ...options, module: String(options.module), cwd: path.resolve(options.cwd ?? '.') },
+      inbox: down.port2,
+      outbox: up.port2,
+      wanted: this.#wanted(),
+    };
+    const worker = new Worker(new URL('./embedded-thread.js', import.meta.url), {
+      name: 'supervisor',
+      workerData: data,
+      transferList: [down.port2, up.port2],
+    });
+    this.#worker = worker;
+    this.#listen(up.port1, worker);
+    this.#remote = connectActor<EmbeddedMethods>(down.port1, {
+      name: 'the supervisor',
+      methods: ['start', 'stop', 'want'],
+      deadlineMs: START_DEADLINE_MS,
+    });
+    const events: EventEmitter = this;
+    events.on('newListener', () => this.#tellWanted());
+    events.on('removeListener', () => this.#tellWanted());
+    try {
+      await this.#remote.start();
+    } catch (error) {
+      this.#stopped = Promise.resolve();
+      await worker.terminate();
+      throw error;
+    }
+  }
+
+  async stop({ grace }: { grace?: number } = {}): Promise<void> {
+    if (this.#stopped !== undefined && grace === undefined) return this.#stopped;
+    const graceMs = grace === undefined ? this.#graceMs : grace * 1000;
+    this.#stopped = this.#shutDown(graceMs);
+    return this.#stopped;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #shutDown(graceMs: number): Promise<void> {
+    const worker = this.#worker;
+    if (!worker || !this.#remote) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs + STOP_EXTRA_MS);
+    });
+    try {
+      await Promise.race([this.#remote.stop(graceMs / 1000), late]);
+    } catch {
+      // The thread is gone already: there is nothing left to stop.
+    }
+    clearTimeout(timer);
+    await worker.terminate();
+  }
+
+  #listen(port: MessagePort, worker: Worker): void {
+    port.on('message', (message: FromEmbedded) => {
+      if (message.kind === 'log') this.#log[message.level](message.message, message.fields);
+      else if (message.name === 'fault') this.#fault(new Error(message.message));
+      else this.emit(message.name, message.event as never);
+    });
+    let failure: Error | undefined;
+    worker.on('error', (error) => {
+      failure = error;
+    });
+    worker.on('exit', () => {
+      port.close();
+      if (this.#stopped === undefined) this.#fault(failure ?? new Error('the supervisor thread ended'));
+    });
+  }
+
+  #fault(error: Error): void {
+    if (this.listenerCount('fault') > 0) this.emit('fault', error);
+    else this.#log.error('the consumer cannot go on', { error: error.message });
+  }
+
+  #wanted(): string[] {
+    return this.eventNames().map(String);
+  }
+
+  /** Events that nobody listens to are not sent, and what they cost is not paid. */
+  #tellWanted(): void {
+    queueMicrotask(() => {
+      this.#remote?.want(this.#wanted()).catch(() => undefined);
+    });
+  }
+}
