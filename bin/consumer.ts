@@ -1,0 +1,115 @@
+/**
+ * The life of the command: one supervisor, after SIGHUP the next one, until a stop or a fault. Exit codes: 0 after a
+ * stop that was asked for, 1 after everything else, 130 where even the second stop was not awaited.
+ */
+import { createSupervisor, type SupervisorHandle } from '../src/actors/index.js';
+import { UsageError } from './command-line.js';
+import { describeFailure } from './failure.js';
+import { openLog, type LogLines } from './log-lines.js';
+import { asUsageError, type Settings } from './settings.js';
+import { onSignals } from './signals.js';
+
+const KILLED = 130;
+
+/** Resolves with the exit code. @throws UsageError where the supervisor does not take the options. */
+export async function runConsumer(settings: Settings): Promise<number> {
+  const consumer = new Consumer(settings);
+  onSignals({
+    stop: () => consumer.stop(),
+    stopNow: () => consumer.stop(0),
+    exit: () => process.exit(KILLED),
+    restart: () => consumer.restart(),
+  });
+  return consumer.run();
+}
+
+class Consumer {
+  readonly #settings: Settings;
+  #supervisor: SupervisorHandle | undefined;
+  #wish: 'stop' | 'restart' | undefined;
+  /** Seconds; undefined: as the options say. */
+  #grace: number | undefined;
+  #fault: Error | undefined;
+  #wake: () => void = () => undefined;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  async run(): Promise<number> {
+    for (let first = true; ; first = false) {
+      const log = openLog(this.#settings.log);
+      if (first) for (const note of this.#settings.notes) log.logger.warn(note);
+      const code = await this.#runOnce(log).finally(() => log.close());
+      if (code !== undefined) return code;
+    }
+  }
+
+  /** Asked for again with less patience, it counts for a stop that is under way. */
+  stop(grace?: number): void {
+    this.#wish = 'stop';
+    this.#grace = grace;
+    this.#wake();
+    if (grace !== undefined) this.#supervisor?.stop({ grace }).catch(() => undefined);
+  }
+
+  restart(): void {
+    this.#wish ??= 'restart';
+    this.#wake();
+  }
+
+  /** undefined: once more. */
+  async #runOnce({ logger }: LogLines): Promise<number | undefined> {
+    const wished = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    const supervisor = this.#make(logger);
+    const started = supervisor.start();
+    try {
+      // A wish may come before it has started: then there is nothing to wait for.
+      await Promise.race([started, wished]);
+      if (this.#wish === undefined) await wished;
+      else started.catch(() => undefined);
+    } catch (error) {
+      logger.debug(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      return this.#fail(describeFailure(error, this.#settings.module));
+    }
+    if (this.#wish === 'restart') logger.info('restarting: the module is loaded anew');
+    try {
+      await supervisor.stop(this.#grace === undefined ? {} : { grace: this.#grace });
+    } catch (error) {
+      return this.#fail(`the stop failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    if (this.#fault !== undefined) return this.#fail(`the consumer could not go on: ${this.#fault.message}`);
+    if (this.#wish === 'stop') return 0;
+    this.#wish = undefined;
+    return undefined;
+  }
+
+  #make(logger: LogLines['logger']): SupervisorHandle {
+    const supervisor = this.#create(logger);
+    supervisor.on('fault', (error) => {
+      this.#fault ??= error;
+      this.stop();
+    });
+    this.#supervisor = supervisor;
+    return supervisor;
+  }
+
+  #create(logger: LogLines['logger']): SupervisorHandle {
+    try {
+      return createSupervisor({ ...this.#settings.supervisor, logger });
+    } catch (error) {
+      throw asUsageError(error) instanceof UsageError ? asUsageError(error) : error;
+    }
+  }
+
+  #fail(text: string): number {
+    if (this.#settings.log.format === 'json') {
+      process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level: 'error', message: text })}\n`);
+    } else {
+      process.stderr.write(`huey-runtime: ${text}\n`);
+    }
+    return 1;
+  }
+}

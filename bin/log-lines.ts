@@ -1,0 +1,36 @@
+/** Where log lines go: to standard output, with colours where somebody looks, or to the end of a file. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { createLogger, type Logger } from '../src/actors/index.js';
+import { UsageError } from './command-line.js';
+import type { LogSettings } from './settings.js';
+
+export interface LogLines {
+  readonly logger: Logger;
+  close(): void;
+}
+
+/** @throws UsageError where the file cannot be opened. */
+export function openLog({ level, format, simple, file }: LogSettings): LogLines {
+  if (file === undefined) {
+    const colors = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
+    return { logger: createLogger({ level, format, simple, colors, write: (line) => process.stdout.write(line) }), close: () => undefined };
+  }
+  const fd = openAtEnd(file);
+  // In one call a line, so that several processes can share the file and a crash loses none.
+  const write = (line: string): void => {
+    try {
+      writeSync(fd, line);
+    } catch {
+      // A full disk must not end a consumer whose tasks may run without it.
+    }
+  };
+  return { logger: createLogger({ level, format, simple, write }), close: () => closeSync(fd) };
+}
+
+function openAtEnd(file: string): number {
+  try {
+    return openSync(file, 'a');
+  } catch (error) {
+    throw new UsageError(`--logfile cannot be opened: ${(error as Error).message}`);
+  }
+}

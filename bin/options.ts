@@ -1,0 +1,140 @@
+/**
+ * The options of the command as one table: names, letters, help, defaults, environment variables. What their values may
+ * be is checked by the supervisor, which names them in camelCase.
+ */
+import { availableParallelism } from 'node:os';
+import { LEASE_MS, SCHEDULER_INTERVAL_MS, SECOND_MS, STOP_GRACE_MS } from '../src/runtime/limits.js';
+
+export type OptionKind = 'flag' | 'number' | 'text' | 'list';
+
+export interface Option {
+  kind: OptionKind;
+  group: string;
+  /** Without a full stop. */
+  help: string;
+  /** Huey's letter, where Huey has the option. */
+  letter?: string;
+  /** As it is shown; the value itself belongs to whoever reads the option. */
+  byDefault?: string;
+  choices?: readonly string[];
+  /** Environment variable; null: none. Absent: HUEY_ and the name. */
+  variable?: string | null;
+  /** Why it is taken although it does nothing: said in one line when it is used. */
+  idle?: string;
+}
+
+const RUN = 'What to run:';
+const PERIODIC = 'Scheduled and periodic tasks:';
+const LOG = 'Log:';
+const SAFETY = 'Stopping and failing:';
+const HUEY = "Taken for Huey's sake, without effect:";
+
+const NO_POLLING = 'nothing is polled here, tasks are taken the moment they arrive';
+const NO_HEALTH_CHECK = 'the end of a thread or an actor is noticed at once, nothing is polled for it';
+const NO_LOCKS = 'this version has no locks yet';
+
+export const OPTIONS = {
+  module: { kind: 'text', group: RUN, help: 'The file that declares the tasks; also as the first argument' },
+  huey: { kind: 'text', group: RUN, help: 'The export that holds the Huey', byDefault: 'found in the module' },
+  workers: { kind: 'number', group: RUN, letter: 'w', help: 'Threads that run tasks', byDefault: `cores: ${availableParallelism()}` },
+  url: {
+    kind: 'text',
+    group: RUN,
+    help: 'Where the queue is kept instead of where the module says: redis://, rediss://, sqlite:FILE',
+    byDefault: "the module's",
+    // Read by createHuey itself, in producers and consumers alike; a module that names its storage keeps it.
+    variable: null,
+  },
+  redis: { kind: 'text', group: RUN, help: 'The same for Redis alone: a URL, or HOST:PORT', byDefault: 'none', variable: null },
+  import: {
+    kind: 'list',
+    group: RUN,
+    help: 'A module that threads load first, as node --import does: tsx for TypeScript',
+    byDefault: 'none',
+  },
+
+  'no-periodic': { kind: 'flag', group: PERIODIC, letter: 'n', help: 'Enqueue no periodic tasks', byDefault: 'false' },
+  'scheduler-interval': {
+    kind: 'number',
+    group: PERIODIC,
+    letter: 's',
+    help: 'Longest time between two looks for due tasks, seconds, a factor of 60',
+    byDefault: String(SCHEDULER_INTERVAL_MS / SECOND_MS),
+  },
+  localtime: { kind: 'flag', group: PERIODIC, letter: 'o', help: 'Crontabs without a zone are in local time', byDefault: 'false' },
+  utc: { kind: 'flag', group: PERIODIC, letter: 'u', help: 'Crontabs without a zone are in UTC', byDefault: 'true' },
+
+  grace: {
+    kind: 'number',
+    group: SAFETY,
+    help: 'How long a stop waits for what runs before it goes back to the queue, seconds',
+    byDefault: String(STOP_GRACE_MS / SECOND_MS),
+  },
+  lease: {
+    kind: 'number',
+    group: SAFETY,
+    help: 'Silent for so long, a consumer counts as dead and its tasks run again, seconds',
+    byDefault: String(LEASE_MS / SECOND_MS),
+  },
+
+  'log-format': { kind: 'text', group: LOG, help: 'For people, or JSON lines for programs', byDefault: 'text', choices: ['text', 'json'] },
+  'log-level': {
+    kind: 'text',
+    group: LOG,
+    help: 'The least that is written; debug has a line for every task',
+    byDefault: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+  },
+  logfile: { kind: 'text', group: LOG, letter: 'l', help: 'A file to append to', byDefault: 'standard output' },
+  verbose: { kind: 'flag', group: LOG, letter: 'v', help: 'The same as --log-level debug', byDefault: 'false' },
+  quiet: { kind: 'flag', group: LOG, letter: 'q', help: 'The same as --log-level error', byDefault: 'false' },
+  simple: { kind: 'flag', group: LOG, letter: 'S', help: 'Text lines without time and level', byDefault: 'false' },
+
+  'flush-locks': { kind: 'flag', group: HUEY, letter: 'f', help: 'Clear the known locks at start', byDefault: 'false', idle: NO_LOCKS },
+  'extra-locks': { kind: 'text', group: HUEY, letter: 'L', help: 'Further locks to clear, with commas', byDefault: 'none', idle: NO_LOCKS },
+  'max-tasks': {
+    kind: 'number',
+    group: HUEY,
+    letter: 'M',
+    help: 'Tasks after which a worker is replaced',
+    byDefault: 'none',
+    idle: 'this version does not recycle its threads yet',
+  },
+  delay: { kind: 'number', group: HUEY, letter: 'd', help: 'Pause between polls, seconds', byDefault: 'no polling', idle: NO_POLLING },
+  'max-delay': { kind: 'number', group: HUEY, letter: 'm', help: 'Longest pause between polls', byDefault: 'no polling', idle: NO_POLLING },
+  backoff: { kind: 'number', group: HUEY, letter: 'b', help: 'Growth of the pause', byDefault: 'no polling', idle: NO_POLLING },
+  'health-check-interval': {
+    kind: 'number',
+    group: HUEY,
+    letter: 'c',
+    help: 'Seconds between looks at the workers',
+    byDefault: 'always watched',
+    idle: NO_HEALTH_CHECK,
+  },
+  'disable-health-check': {
+    kind: 'flag',
+    group: HUEY,
+    letter: 'C',
+    help: 'Do not look at the workers',
+    byDefault: 'false',
+    idle: NO_HEALTH_CHECK,
+  },
+} as const satisfies Record<string, Option>;
+
+export type OptionName = keyof typeof OPTIONS;
+
+export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
+
+export function optionOf(name: OptionName): Option {
+  return OPTIONS[name];
+}
+
+export function isOptionName(name: string): name is OptionName {
+  return Object.hasOwn(OPTIONS, name);
+}
+
+/** undefined: it has none. */
+export function variableOf(name: OptionName): string | undefined {
+  const { variable } = optionOf(name);
+  return variable === null ? undefined : (variable ?? `HUEY_${name.toUpperCase().replaceAll('-', '_')}`);
+}

@@ -1,0 +1,114 @@
+/** From what was typed to what is made of it: the options of the supervisor, the log, the notes to begin with. */
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { CreateSupervisorOptions, LogLevel } from '../src/actors/index.js';
+import { parseConnectionUrl } from '../src/runtime/connection.js';
+import { ConfigurationError } from '../src/runtime/errors.js';
+import { UsageError, type Values } from './command-line.js';
+import { isOptionName, OPTION_NAMES, optionOf } from './options.js';
+
+export interface Settings {
+  /** Absolute path of the user's module. */
+  module: string;
+  supervisor: CreateSupervisorOptions;
+  log: LogSettings;
+  /** Lines about options that were given and do nothing. */
+  notes: readonly string[];
+}
+
+export interface LogSettings {
+  level: LogLevel;
+  format: 'text' | 'json';
+  simple: boolean;
+  /** undefined: standard output. */
+  file: string | undefined;
+}
+
+/** @throws UsageError */
+export function settingsOf(values: Values, cwd: string = process.cwd()): Settings {
+  const module = moduleOf(values, cwd);
+  return {
+    module,
+    supervisor: { ...supervisorOptions(values), module: pathToFileURL(module), inline: true },
+    log: logSettings(values, cwd),
+    notes: OPTION_NAMES.flatMap((name) => {
+      const { idle } = optionOf(name);
+      return idle !== undefined && values.has(name) ? [`--${name} has no effect: ${idle}`] : [];
+    }),
+  };
+}
+
+/** The supervisor names its options in camelCase; who typed them knows them otherwise. */
+export function asUsageError(error: unknown): unknown {
+  if (!(error instanceof ConfigurationError)) return error;
+  const [word = ''] = error.message.split(' ', 1);
+  const name = word.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return new UsageError(isOptionName(name) ? `--${name}${error.message.slice(word.length)}` : error.message);
+}
+
+function supervisorOptions(values: Values): Omit<CreateSupervisorOptions, 'module'> {
+  const url = urlOf(values);
+  const huey = values.text('huey');
+  const workers = values.number('workers');
+  const schedulerInterval = values.number('scheduler-interval');
+  const lease = values.number('lease');
+  const grace = values.number('grace');
+  const imports = values.list('import');
+  if (values.flag('localtime') && values.flag('utc')) throw new UsageError('--localtime and --utc say opposite things; give one of them');
+  return {
+    periodic: !values.flag('no-periodic'),
+    localtime: values.flag('localtime'),
+    ...(url === undefined ? {} : { url }),
+    ...(huey === undefined ? {} : { huey }),
+    ...(workers === undefined ? {} : { workers }),
+    ...(schedulerInterval === undefined ? {} : { schedulerInterval }),
+    ...(lease === undefined ? {} : { lease }),
+    ...(grace === undefined ? {} : { grace }),
+    ...(imports === undefined ? {} : { import: imports }),
+  };
+}
+
+function moduleOf(values: Values, cwd: string): string {
+  const given = values.text('module');
+  if (given === undefined) throw new UsageError('name the file that declares the tasks: huey-runtime --module tasks.js');
+  const file = given.startsWith('file:') ? fileURLToPath(given) : path.resolve(cwd, given);
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats === undefined) throw new UsageError(`--module: there is no file ${given} in ${cwd}`);
+  if (stats.isDirectory()) throw new UsageError(`--module: ${given} is a folder; name the file that declares the tasks`);
+  return file;
+}
+
+function urlOf(values: Values): string | undefined {
+  const redis = values.text('redis');
+  const url = values.text('url');
+  if (redis === undefined) return url === undefined ? undefined : checkedUrl(url, '--url');
+  if (url !== undefined) throw new UsageError('--url and --redis say the same thing; give one of them');
+  const full = redis.includes('://') ? redis : `redis://${redis}`;
+  if (!/^rediss?:/i.test(full)) throw new UsageError('--redis must begin with redis:// or rediss://; for other storages there is --url');
+  return checkedUrl(full, '--redis');
+}
+
+function checkedUrl(url: string, source: string): string {
+  try {
+    // The queue is in the module; for the form of the URL any will do.
+    parseConnectionUrl(url, 'queue', { source });
+  } catch (error) {
+    throw asUsageError(error);
+  }
+  return url;
+}
+
+function logSettings(values: Values, cwd: string): LogSettings {
+  const verbose = values.flag('verbose');
+  const quiet = values.flag('quiet');
+  if (verbose && quiet) throw new UsageError('--verbose and --quiet say opposite things; give one of them');
+  const file = values.text('logfile');
+  const asked = (values.text('log-level') ?? 'info') as LogLevel;
+  return {
+    level: verbose ? 'debug' : quiet ? 'error' : asked,
+    format: values.text('log-format') === 'json' ? 'json' : 'text',
+    simple: values.flag('simple'),
+    file: file === undefined ? undefined : path.resolve(cwd, file),
+  };
+}
