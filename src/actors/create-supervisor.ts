@@ -1,7 +1,8 @@
 /** Embedding: a supervisor in a thread of its own with a handle here, or on the caller's own loop. */
 import type { EventEmitter } from 'node:events';
 import { EmbeddedSupervisor } from './embedded.js';
-import { Supervisor, type SupervisorEvents } from './supervisor.js';
+import { Supervisor } from './supervisor.js';
+import type { SupervisorEvents } from './supervisor-events.js';
 import type { SupervisorOptions } from './supervisor-options.js';
 
 export interface SupervisorHandle extends EventEmitter<SupervisorEvents>, AsyncDisposable {

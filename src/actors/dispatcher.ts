@@ -79,7 +79,10 @@ export class Dispatcher {
     this.#events = events;
     this.#watchdog = new Watchdog({
       places: () => this.#places,
-      starving: () => this.#hand.size === 0 && [...this.#places].some((place) => place.ready && place.idle && !place.alone) && (this.#starved || !this.#leasing),
+      starving: () =>
+        this.#hand.size === 0 &&
+        [...this.#places].some((place) => place.ready && place.idle && !place.alone) &&
+        (this.#starved || !this.#leasing),
       collected: (bytes) => this.#commit(bytes),
       tookBack: (texts) => this.#take(texts),
       graceMs: options.graceMs,

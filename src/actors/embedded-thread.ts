@@ -2,7 +2,8 @@
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { exposeActor } from '../runtime/actor-ref.js';
 import { silentLogger, type LogFields, type Logger, type LogLevel } from './log.js';
-import { Supervisor, type SupervisorEvents } from './supervisor.js';
+import { Supervisor } from './supervisor.js';
+import type { SupervisorEvents } from './supervisor-events.js';
 import type { SupervisorOptions } from './supervisor-options.js';
 
 export interface EmbeddedData {

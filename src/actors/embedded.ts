@@ -9,7 +9,7 @@ import { connectActor, type ActorRef } from '../runtime/actor-ref.js';
 import { HueyException } from '../runtime/errors.js';
 import type { EmbeddedData, EmbeddedMethods, FromEmbedded } from './embedded-thread.js';
 import { silentLogger, type Logger } from './log.js';
-import type { SupervisorEvents } from './supervisor.js';
+import type { SupervisorEvents } from './supervisor-events.js';
 import { checkSupervisorOptions, type SupervisorOptions } from './supervisor-options.js';
 
 /** The module may take long to load, and a storage that is away is waited for. */
@@ -55,9 +55,7 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
       methods: ['start', 'stop', 'want'],
       deadlineMs: START_DEADLINE_MS,
     });
-    const events: EventEmitter = this;
-    events.on('newListener', () => this.#tellWanted());
-    events.on('removeListener', () => this.#tellWanted());
+    for (const change of ['newListener', 'removeListener']) EventEmitter.prototype.on.call(this, change, () => this.#tellWanted());
     try {
       await this.#remote.start();
     } catch (error) {

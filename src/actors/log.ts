@@ -25,7 +25,10 @@ const COLORS = { debug: 90, info: 36, warn: 33, error: 31 } as const;
 export const silentLogger: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 export function createLogger(options: LogOptions): Logger {
-  const at = (level: LogLevel) => (ORDER[level] < ORDER[options.level] ? nothing : (message: string, fields: LogFields = {}) => options.write(`${line(options, level, message, fields)}\n`));
+  const at = (level: LogLevel) =>
+    ORDER[level] < ORDER[options.level]
+      ? nothing
+      : (message: string, fields: LogFields = {}) => options.write(`${line(options, level, message, fields)}\n`);
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 

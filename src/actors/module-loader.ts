@@ -47,7 +47,10 @@ function chooseHuey(exports: Record<string, unknown>, named: string | undefined,
     );
   }
   if (candidates.length > 1) {
-    throw new ConfigurationError(`the module has several Hueys (${listOf(candidates)}); export one as \`huey\`, or name an export with --huey`, 'several-hueys');
+    throw new ConfigurationError(
+      `the module has several Hueys (${listOf(candidates)}); export one as \`huey\`, or name an export with --huey`,
+      'several-hueys',
+    );
   }
   return only;
 }

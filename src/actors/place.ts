@@ -153,7 +153,8 @@ export class Place {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, DEATH_WAIT_MS);
     });
-    await Promise.race([closed, late]);
+    // A thread that never came to its first message held nothing.
+    if (this.wasReady) await Promise.race([closed, late]);
     clearTimeout(timer);
     this.#port.close();
     this.#storagePort.close();

@@ -25,7 +25,11 @@ export interface SchedulerMethods {
 }
 
 const { inbox, outbox, data } = workerData as ActorStart<SchedulerData>;
-const supervisor = connectActor<SchedulerOffers>(outbox, { name: 'the supervisor', methods: ['promote'], deadlineMs: 2 * COMMAND_TIMEOUT_MS });
+const supervisor = connectActor<SchedulerOffers>(outbox, {
+  name: 'the supervisor',
+  methods: ['promote'],
+  deadlineMs: 2 * COMMAND_TIMEOUT_MS,
+});
 
 let timer: NodeJS.Timeout | undefined;
 let looking = false;

@@ -10,7 +10,17 @@ import type { Counts, EnqueueItem, EnqueueReply, Mark, MarkTarget, ProducerStora
 
 type PortVerbs = Omit<ProducerStorage, 'listen' | 'unwatch'> & { unwatch(ids: readonly string[]): void };
 
-const VERBS = ['enqueue', 'readResults', 'removeResults', 'watch', 'unwatch', 'revoke', 'restore', 'readMark', 'counts'] as const satisfies readonly (keyof PortVerbs)[];
+const VERBS = [
+  'enqueue',
+  'readResults',
+  'removeResults',
+  'watch',
+  'unwatch',
+  'revoke',
+  'restore',
+  'readMark',
+  'counts',
+] as const satisfies readonly (keyof PortVerbs)[];
 /** The storage has its own deadline; this one only catches a supervisor that is gone. */
 const DEADLINE_MS = 2 * COMMAND_TIMEOUT_MS;
 

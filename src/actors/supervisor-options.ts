@@ -46,7 +46,8 @@ const LEASE_MAX_SECONDS = 3600;
 /** @throws ConfigurationError naming the option. */
 export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSettings {
   const schedulerInterval = inRange('schedulerInterval', options.schedulerInterval ?? SCHEDULER_INTERVAL_MS / SECOND_MS, 1, 60);
-  if (60 % schedulerInterval !== 0) throw new ConfigurationError(`schedulerInterval is ${schedulerInterval}, which is no factor of 60`, 'bad-option');
+  if (60 % schedulerInterval !== 0)
+    throw new ConfigurationError(`schedulerInterval is ${schedulerInterval}, which is no factor of 60`, 'bad-option');
   return {
     workers: whole('workers', options.workers ?? availableParallelism(), 1, WORKERS_MAX),
     periodic: options.periodic ?? true,
@@ -59,11 +60,13 @@ export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSe
 }
 
 function whole(name: string, value: number, least: number, most: number): number {
-  if (!Number.isInteger(value)) throw new ConfigurationError(`${name} is ${value}, and must be a whole number from ${least} to ${most}`, 'bad-option');
+  if (!Number.isInteger(value))
+    throw new ConfigurationError(`${name} is ${value}, and must be a whole number from ${least} to ${most}`, 'bad-option');
   return inRange(name, value, least, most);
 }
 
 function inRange(name: string, value: number, least: number, most: number): number {
-  if (!(value >= least && value <= most)) throw new ConfigurationError(`${name} is ${value}, and must be from ${least} to ${most}`, 'bad-option');
+  if (!(value >= least && value <= most))
+    throw new ConfigurationError(`${name} is ${value}, and must be from ${least} to ${most}`, 'bad-option');
   return value;
 }

@@ -10,58 +10,28 @@ import { EventEmitter } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
 import { parseConnectionUrl } from '../runtime/connection.js';
 import { ConfigurationError, HueyException, StorageRefused } from '../runtime/errors.js';
-import { IdGenerator, newConsumerId } from '../runtime/ids.js';
-import type { Decision, ErrorInfo, Outcome } from '../runtime/lifecycle.js';
+import { newConsumerId } from '../runtime/ids.js';
+import type { ErrorInfo } from '../runtime/lifecycle.js';
 import { COMMAND_TIMEOUT_MS } from '../runtime/limits.js';
-import { decodeHead, type Head } from '../runtime/message.js';
-import type { TaskManifest } from '../runtime/registry.js';
-import type { Dropped, Storage } from '../runtime/storage.js';
+import type { Storage } from '../runtime/storage.js';
 import { createStorage } from '../runtime/storage/create.js';
-import { ActorThread } from './actor-thread.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
 import { Heartbeat } from './heartbeat.js';
-import type { Lane } from './lane.js';
 import { silentLogger, type Logger } from './log.js';
 import { moduleUrl } from './module-loader.js';
 import { OutageLog } from './outage-log.js';
-import type { PeriodicData, PeriodicMethods, PeriodicOffers } from './periodic.js';
 import type { Manifest } from './protocol.js';
-import type { SchedulerData, SchedulerMethods, SchedulerOffers } from './scheduler.js';
 import { StepCalls } from './step-calls.js';
 import { StorageDoor } from './storage-port.js';
+import type { SupervisorEvents } from './supervisor-events.js';
 import { checkSupervisorOptions, type SupervisorOptions, type SupervisorSettings } from './supervisor-options.js';
-import { tickMessage } from './tick-message.js';
+import { SupportingActors } from './supporting-actors.js';
+import { textOf, TaskReporter } from './task-reporter.js';
 
 /** How long the last commits may take once everything has ended. */
 const FLUSH_MS = COMMAND_TIMEOUT_MS;
 const REGISTER_RETRY_MS = 500;
-
-export interface TaskEvent {
-  task: { id: string; name: string };
-  /** Seconds that the function took; at `complete`. */
-  duration?: number;
-  /** At `failed` and `retrying`. */
-  error?: string;
-  /** Seconds until the next try; at `retrying`. */
-  delay?: number;
-}
-
-export interface SupervisorEvents {
-  /** It runs. */
-  ready: [summary: { queue: string; storage: string; workers: number; tasks: number; periodic: number }];
-  complete: [event: TaskEvent];
-  failed: [event: TaskEvent];
-  retrying: [event: TaskEvent];
-  canceled: [event: TaskEvent];
-  timeout: [event: TaskEvent];
-  interrupted: [event: TaskEvent];
-  expired: [event: TaskEvent];
-  revoked: [event: TaskEvent];
-  dead: [event: TaskEvent];
-  /** The consumer cannot go on. */
-  fault: [error: Error];
-}
 
 type State = 'new' | 'starting' | 'running' | 'stopping' | 'stopped' | 'faulted';
 
@@ -69,7 +39,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: SupervisorOptions;
   readonly #settings: SupervisorSettings;
   readonly #log: Logger;
-  readonly #ids = new IdGenerator();
   #state: State = 'new';
   #manifest: Manifest | undefined;
   #storage: Storage | undefined;
@@ -80,8 +49,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #crew: Crew | undefined;
   #dispatcher: Dispatcher | undefined;
   #heartbeat: Heartbeat | undefined;
-  #scheduler: ActorThread<SchedulerMethods, SchedulerData> | undefined;
-  #periodic: ActorThread<PeriodicMethods, PeriodicData> | undefined;
+  #helpers: SupportingActors | undefined;
+  readonly #report: TaskReporter;
   readonly #outages: OutageLog;
   #fail: (error: Error) => void = () => undefined;
   #stopped: Promise<void> | undefined;
@@ -93,6 +62,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#settings = checkSupervisorOptions(options);
     this.#log = options.logger ?? silentLogger;
     this.#outages = new OutageLog(this.#log);
+    this.#report = new TaskReporter(this, this.#log);
   }
 
   /** Resolves when tasks are taken. Rejects where the module does not load, or the storage refuses. */
@@ -150,7 +120,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           this.#dispatcher?.placeGone(place, reason);
         },
         onOutcome: (lane, slot, outcome) => this.#dispatcher?.outcome(lane, slot, outcome),
-        onFinished: (lane, runs) => this.#tellFinished(lane, runs),
+        onFinished: (lane, runs) => this.#report.finished(lane, runs),
         onCompletion: (bytes) => this.#dispatcher?.completion(bytes),
         onChunkEnd: (place, lane) => this.#dispatcher?.chunkEnded(place, lane),
         onStray: (error) => this.#log.warn('an error that belongs to no task, from code that one left running', { error: textOf(error) }),
@@ -167,9 +137,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#door = new StorageDoor(storage);
     storage.listen({
       onEnded: (ended) => this.#door?.ended(ended),
-      onScheduled: () => {
-        this.#scheduler?.ref?.wake().catch(() => undefined);
-      },
+      onScheduled: () => this.#helpers?.wakeScheduler(),
       onOutage: (lost, error) => this.#outages.note(lost, storage.address, error),
     });
     for (const port of this.#knocking.splice(0)) this.#door.open(port);
@@ -177,9 +145,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#state !== 'starting') return;
     this.#state = 'running';
     this.#crew?.open();
-    this.#startActors(manifest);
+    this.#startActors(storage, manifest);
     const periodic = manifest.tasks.filter((task) => task.periodic).length;
-    const summary = { queue: manifest.queue, storage: storage.address, workers: this.#settings.workers, tasks: manifest.tasks.length, periodic };
+    const summary = {
+      queue: manifest.queue,
+      storage: storage.address,
+      workers: this.#settings.workers,
+      tasks: manifest.tasks.length,
+      periodic,
+    };
     this.#log.info('huey-runtime is running', summary);
     this.emit('ready', summary);
   }
@@ -206,13 +180,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       () => storage.interrupt(),
       {
         resultTtlMs: this.#manifest?.settings.resultTtlMs ?? 0,
-        graceMs: (task) => this.#task(task)?.settings.graceMs,
-        observe: () => this.listenerCount('complete') > 0 || this.#log.debug !== silentLogger.debug,
+        graceMs: (name) => this.#manifest?.tasks.find((task) => task.name === name)?.settings.graceMs,
+        observe: () => this.#report.wantsCompletions,
       },
       {
-        onDecision: (head, decision, outcome) => this.#tellDecision(head, decision, outcome),
-        onDropped: (dropped) => this.#tellDropped(dropped),
-        onRefused: (count) => this.#log.warn('commits were refused: the tasks are not this consumer\'s any more', { tasks: count }),
+        onDecision: (head, decision, outcome) => this.#report.decided(head, decision, outcome),
+        onDropped: (dropped) => this.#report.dropped(dropped),
+        onRefused: (count) => this.#log.warn("commits were refused: the tasks are not this consumer's any more", { tasks: count }),
         onCommitted: () => undefined,
         onReaped: () => void this.#reborn(),
         onFault: (error) => this.#cannotGoOn(error),
@@ -240,7 +214,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Taken for dead: what its threads still do counts for nothing, so they end; then it begins anew under another id. */
   async #reborn(): Promise<void> {
     if (this.#state !== 'running') return;
-    this.#log.warn('this consumer was silent for longer than its lease; its tasks were given back, it starts anew', { consumer: this.#consumer });
+    this.#log.warn('this consumer was silent for longer than its lease; its tasks were given back, it starts anew', {
+      consumer: this.#consumer,
+    });
     this.#heartbeat?.end();
     this.#dispatcher?.end();
     this.#dispatcher = undefined;
@@ -258,43 +234,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#crew = crew;
   }
 
-  #startActors(manifest: Manifest): void {
-    const storage = this.#ownStorage();
-    const onDeath = (error: Error, restarts: boolean): void => {
-      this.#log.error(restarts ? 'an actor died and is started again' : 'an actor died too often', { error: error.message });
-      if (!restarts) this.#cannotGoOn(error);
-    };
-    this.#scheduler = new ActorThread<SchedulerMethods, SchedulerData>({
-      name: 'scheduler',
-      file: './scheduler.js',
-      methods: ['wake'],
-      data: { intervalMs: this.#settings.schedulerIntervalMs },
-      offers: { promote: (limit) => storage.promote(limit) } satisfies SchedulerOffers,
-      onDeath,
-    });
-    const tasks = manifest.tasks.flatMap(({ name, periodic }) => (periodic ? [{ name, periodic }] : []));
-    if (tasks.length === 0 || !this.#settings.periodic) return;
-    const offers: PeriodicOffers = {
-      storageNow: () => Date.now() + (this.#dispatcher?.skewMs ?? 0),
-      tick: async (name, minuteMs) => {
-        const task = this.#task(name);
-        if (!task) return false;
-        const now = Date.now();
-        const ticked = await storage.tick({ task: name, minuteMs, text: tickMessage(task, this.#ids.next(), minuteMs, now) });
-        this.#log.debug(ticked ? 'a periodic task is due' : 'a tick was enqueued by another consumer', { task: name });
-        return ticked;
-      },
-      lastTicks: (names) => storage.lastTicks(names),
-      skipTicks: (names, minuteMs) => storage.skipTicks(names, minuteMs),
-      skipped: (task, minutes) => this.#log.warn('older ticks of a periodic task were skipped', { task, ticks: minutes }),
-    };
-    this.#periodic = new ActorThread<PeriodicMethods, PeriodicData>({
-      name: 'periodic',
-      file: './periodic.js',
-      methods: ['ping'],
-      data: { tasks, zone: this.#settings.zone },
-      offers: { ...offers },
-      onDeath,
+  #startActors(storage: Storage, manifest: Manifest): void {
+    this.#helpers = new SupportingActors(storage, manifest, this.#settings, {
+      log: this.#log,
+      skewMs: () => this.#dispatcher?.skewMs ?? 0,
+      onFault: (error) => this.#cannotGoOn(error),
     });
   }
 
@@ -306,7 +250,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#state = 'stopping';
     this.#fail(new HueyException('the supervisor was stopped while it started', 'stopped'));
     this.#log.info('stopping: nothing new is taken, what runs may finish', { grace: graceMs / 1000 });
-    await Promise.all([this.#scheduler?.stop(), this.#periodic?.stop()]);
+    await this.#helpers?.stop();
     const dispatcher = this.#dispatcher;
     if (dispatcher) {
       dispatcher.stopLeasing();
@@ -325,7 +269,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async #close(): Promise<void> {
     this.#heartbeat?.end();
     this.#dispatcher?.end();
-    await Promise.all([this.#scheduler?.stop(), this.#periodic?.stop()]);
+    await this.#helpers?.stop();
     await this.#crew?.endAll('quiet');
     // Whatever is still in flight goes back now, and not when the lease ends.
     if (this.#manifest) await this.#storage?.unregister(this.#consumer).catch((error: unknown) => this.#outages.trouble(error as Error));
@@ -347,76 +291,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (!this.#storage) throw new HueyException('the storage is not open yet', 'not-open');
     return this.#storage;
   }
-
-  #task(name: string): TaskManifest | undefined {
-    return this.#manifest?.tasks.find((task) => task.name === name);
-  }
-
-  #tellFinished(lane: Lane, runs: readonly number[]): void {
-    for (let i = 0; i + 1 < runs.length; i += 2) {
-      const { id, name } = decodeHead(lane.message(runs[i] ?? 0));
-      const duration = (runs[i + 1] ?? 0) / 1000;
-      this.#log.debug(`${name} done`, { id, seconds: Number(duration.toFixed(4)) });
-      this.emit('complete', { task: { id, name }, duration });
-    }
-  }
-
-  #tellDropped(dropped: readonly Dropped[]): void {
-    for (const { id, name, state } of dropped) {
-      this.#log.info(`${name === '' ? 'a message' : name} was not started: ${state}`, { id });
-      this.emit(state, { task: { id, name } });
-    }
-  }
-
-  #tellDecision(head: Head | undefined, { signal, delayMs }: Decision, outcome: Outcome): void {
-    const name = head?.name ?? 'a message';
-    const task = { id: head?.id ?? '', name };
-    const fields = { id: task.id, attempt: (head?.attempts ?? 0) + 1 };
-    const error = 'error' in outcome ? textOf(outcome.error) : 'reason' in outcome ? outcome.reason : undefined;
-    const seconds = (delayMs ?? 0) / 1000;
-    switch (signal) {
-      case 'error':
-        this.#log.error(`${name} failed`, { ...fields, error });
-        this.emit('failed', { task, error: error ?? '' });
-        break;
-      case 'timeout':
-        this.#log.error(`${name} ran over its timeout and was stopped`, fields);
-        this.emit('timeout', { task });
-        break;
-      case 'retrying':
-        this.#log.warn(`${name} will be tried again`, { ...fields, in: `${seconds}s`, error });
-        this.emit('retrying', { task, delay: seconds, error: error ?? '' });
-        break;
-      case 'crashed':
-        this.#log.warn(`${name} took its thread down and runs again`, { ...fields, error });
-        break;
-      case 'dead':
-        this.#log.error(`${name} was put aside as dead`, { ...fields, error });
-        this.emit('dead', { task });
-        break;
-      case 'unknown':
-        this.#unknownOnce(name);
-        break;
-      case 'canceled':
-      case 'interrupted':
-      case 'expired':
-      case 'revoked':
-        this.#log.info(`${name}: ${signal}`, fields);
-        this.emit(signal, { task });
-        break;
-      case 'complete':
-      case 'released':
-        break;
-    }
-  }
-
-  readonly #unknownNames = new Set<string>();
-
-  #unknownOnce(name: string): void {
-    if (this.#unknownNames.has(name)) return;
-    this.#unknownNames.add(name);
-    this.#log.warn(`no task "${name}" in this module; its calls wait for a consumer that knows it, at most an hour`);
-  }
 }
 
 async function within(promise: Promise<void>, ms: number): Promise<boolean> {
@@ -429,10 +303,6 @@ async function within(promise: Promise<void>, ms: number): Promise<boolean> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function textOf({ name, message }: ErrorInfo): string {
-  return message === '' ? name : `${name}: ${message}`;
 }
 
 /** The error of a thread, for the one who started the supervisor. */

@@ -66,7 +66,9 @@ export class TaskRunner {
     try {
       const payload = encode(value, 'result');
       if (payload.length > RESULT_MAX_BYTES || (payload.length * 3 > RESULT_MAX_BYTES && Buffer.byteLength(payload) > RESULT_MAX_BYTES)) {
-        throw new PayloadError(`the result takes ${Buffer.byteLength(payload)} bytes, over the limit of ${RESULT_MAX_BYTES}; store it elsewhere and return where it is`);
+        throw new PayloadError(
+          `the result takes ${Buffer.byteLength(payload)} bytes, over the limit of ${RESULT_MAX_BYTES}; store it elsewhere and return where it is`,
+        );
       }
       const ttlSeconds = body.resultTtlMs === undefined ? this.#ttlSeconds : Math.ceil(body.resultTtlMs / SECOND_MS);
       return { kind: 'complete', record: encodeRecord('done', payload), ttlSeconds };
@@ -102,7 +104,7 @@ function reviveArguments(message: unknown): void {
   const body = message[1] as { args?: unknown } | null | undefined;
   if (typeof body !== 'object' || body === null || !Array.isArray(body.args)) return;
   try {
-    body.args = decode(body.args) as unknown[];
+    body.args = decode(body.args);
   } catch {
     // Tags that mean nothing: the check of the body refuses what is no list.
     body.args = undefined;

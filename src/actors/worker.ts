@@ -75,7 +75,9 @@ class Worker implements StopView {
             break;
           case 'abort':
             if (this.#lanes[message.lane] === this.#lane && this.#slot === message.slot) {
-              this.#abort?.(new TaskTimeout({ error: `the task was stopped: ${message.reason}`, retries: 0, taskId: '', willRetry: false }));
+              this.#abort?.(
+                new TaskTimeout({ error: `the task was stopped: ${message.reason}`, retries: 0, taskId: '', willRetry: false }),
+              );
             }
             break;
           case 'stop':

@@ -53,7 +53,12 @@ export function connectActor<T>(port: MessagePort, options: ConnectOptions<T>): 
         reject(error);
       };
       const timer = setTimeout(
-        () => fail(new StorageUnavailable(`${options.name} did not answer ${method} within ${options.deadlineMs / 1000} s`, { outcomeUnknown: true })),
+        () =>
+          fail(
+            new StorageUnavailable(`${options.name} did not answer ${method} within ${options.deadlineMs / 1000} s`, {
+              outcomeUnknown: true,
+            }),
+          ),
         options.deadlineMs,
       );
       pending.add(fail);
@@ -92,8 +97,7 @@ export function exposeActor(port: MessagePort, methods: ActorMethods): void {
       const filtered = (event: Event): void => {
         const { data } = event as unknown as { data: unknown };
         if (isListedCall(data, guarded)) {
-          if ('handleEvent' in listener) listener.handleEvent(event);
-          else listener(event);
+          hear(listener, event);
         } else if (isRequest(data)) {
           const reply: Reply = { error: { name: 'ActorUnreachable', code: 'actor-refused', message: 'this actor has no such method' } };
           inner.postMessage({ id: data.id, type: 'RAW', value: reply });
@@ -113,9 +117,7 @@ function endpoint(port: MessagePort): Endpoint {
     postMessage: (message, transfer) => port.postMessage(message, transfer as never),
     addEventListener: (_, listener) => {
       const receive = (data: unknown): void => {
-        const event = { data } as unknown as Event;
-        if ('handleEvent' in listener) listener.handleEvent(event);
-        else listener(event);
+        hear(listener, { data } as unknown as Event);
       };
       listeners.set(listener, receive);
       port.on('message', receive);
@@ -129,6 +131,12 @@ function endpoint(port: MessagePort): Endpoint {
   };
 }
 
+/** comlink names a type of the browser here that Node's types do not have; it is one of these two. */
+function hear(listener: unknown, event: Event): void {
+  if (typeof listener === 'function') (listener as (event: Event) => void)(event);
+  else (listener as { handleEvent(event: Event): void }).handleEvent(event);
+}
+
 function isRequest(data: unknown): data is { id: string } {
   return typeof data === 'object' && data !== null && typeof (data as { id?: unknown }).id === 'string';
 }
@@ -139,5 +147,7 @@ function isListedCall(data: unknown, methods: object): boolean {
   const { type, path, argumentList } = data as { type?: unknown; path?: unknown; argumentList?: unknown };
   if (type !== 'APPLY' || !Array.isArray(path) || path.length !== 1 || !Array.isArray(argumentList)) return false;
   if (!Object.hasOwn(methods, String(path[0]))) return false;
-  return argumentList.every((argument: unknown) => typeof argument === 'object' && argument !== null && (argument as { type?: unknown }).type === 'RAW');
+  return argumentList.every(
+    (argument: unknown) => typeof argument === 'object' && argument !== null && (argument as { type?: unknown }).type === 'RAW',
+  );
 }

@@ -1,5 +1,14 @@
 /** Errors as data, for the ways between threads: the class and the code survive. */
-import { ConfigurationError, ConsumerReaped, HueyException, MalformedMessage, PayloadError, StorageFull, StorageRefused, StorageUnavailable } from './errors.js';
+import {
+  ConfigurationError,
+  ConsumerReaped,
+  HueyException,
+  MalformedMessage,
+  PayloadError,
+  StorageFull,
+  StorageRefused,
+  StorageUnavailable,
+} from './errors.js';
 import type { ErrorInfo } from './lifecycle.js';
 
 export interface ErrorData {

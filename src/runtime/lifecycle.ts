@@ -18,15 +18,7 @@
  */
 import { encodeRecord, type FinalState } from './completion.js';
 import type { TaskErrorMetadata } from './errors.js';
-import {
-  DEATHS_MAX,
-  END_MARKER_TTL_MS,
-  MINUTE_MS,
-  RESULT_TTL_MS,
-  RETRY_DELAY_MAX_MS,
-  SECOND_MS,
-  UNKNOWN_TASK_TTL_MS,
-} from './limits.js';
+import { DEATHS_MAX, END_MARKER_TTL_MS, MINUTE_MS, RESULT_TTL_MS, RETRY_DELAY_MAX_MS, SECOND_MS, UNKNOWN_TASK_TTL_MS } from './limits.js';
 import { idOf, withHead, type Message } from './message.js';
 import type { Transition } from './storage.js';
 
@@ -64,7 +56,19 @@ export interface DecisionContext {
 /** The transition, and what to tell people: the word for logs, signals and events. */
 export interface Decision {
   transition: Transition;
-  signal: 'complete' | 'error' | 'retrying' | 'canceled' | 'timeout' | 'interrupted' | 'expired' | 'revoked' | 'crashed' | 'dead' | 'unknown' | 'released';
+  signal:
+    | 'complete'
+    | 'error'
+    | 'retrying'
+    | 'canceled'
+    | 'timeout'
+    | 'interrupted'
+    | 'expired'
+    | 'revoked'
+    | 'crashed'
+    | 'dead'
+    | 'unknown'
+    | 'released';
   /** Set where it will be tried again after a wait. */
   delayMs?: number;
 }
@@ -152,7 +156,11 @@ function afterUnknown(text: string, { head, notes }: Message, now: number): Deci
   const ageMs = Math.max(0, now - since);
   if (ageMs >= UNKNOWN_TASK_TTL_MS) return bury(head.id, text, `no consumer knew the task "${head.name}" for an hour`);
   const delayMs = Math.min(MINUTE_MS, Math.max(SECOND_MS, ageMs));
-  return { transition: requeue(head.id, withHead(text, head, { ...notes, unknownSince: since }), delayMs, 'tail'), signal: 'unknown', delayMs };
+  return {
+    transition: requeue(head.id, withHead(text, head, { ...notes, unknownSince: since }), delayMs, 'tail'),
+    signal: 'unknown',
+    delayMs,
+  };
 }
 
 function requeue(id: string, text: string, delayMs: number, at: 'head' | 'tail'): Transition {

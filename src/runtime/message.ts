@@ -162,7 +162,7 @@ export function isPlain(text: string, shift: 0 | -2): boolean {
 export function decodeMessage(text: string): Message {
   const head = decodeHead(text);
   const [, body, notes] = parseParts(text);
-  return { head, body: checkBody(body), notes: isRecord(notes) ? (notes as Notes) : {} };
+  return { head, body: checkBody(body), notes: isRecord(notes) ? notes : {} };
 }
 
 /** The one look at a body from outside. @throws MalformedMessage */
@@ -184,7 +184,6 @@ function parseParts(text: string): unknown[] {
 
 /** @throws ConfigurationError where the text cannot be the name of a task. */
 export function checkName(name: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused
   if (name.length === 0 || name.length > NAME_MAX_CHARS || /["\\\u0000-\u001f\u007f]/.test(name)) {
     throw new ConfigurationError(
       `a task's name is 1 to ${NAME_MAX_CHARS} characters without quotes, backslashes and control characters: ${JSON.stringify(name)}`,

@@ -158,7 +158,9 @@ export class RedisConnection {
   }
 
   #because(): string {
-    return this.#lastError === undefined ? '' : `: ${this.#lastError.message || (this.#lastError as NodeJS.ErrnoException).code || 'unknown error'}`;
+    return this.#lastError === undefined
+      ? ''
+      : `: ${this.#lastError.message || (this.#lastError as NodeJS.ErrnoException).code || 'unknown error'}`;
   }
 }
 
@@ -185,7 +187,7 @@ function makeClient(spec: RedisSpec, wanted: () => boolean): Client {
       ...spec.cluster.options,
       lazyConnect: true,
       enableOfflineQueue: false,
-      redisOptions: common as object,
+      redisOptions: common,
       scripts,
       clusterRetryStrategy: (times) => (wanted() ? reconnectMs(times) : null),
     });

@@ -150,22 +150,24 @@ export class RedisStorage implements Storage {
     const landing = this.#keys.landing(call.consumer);
     // Each command has its own reply; the step runs in the server as soon as the move is through or has given up.
     let refused: unknown;
-    const reply = await this.#blocking.run(async (client) => {
-      this.#blockingClientId ??= await client.client('ID');
-      const moved = client.blmove(ready, landing, 'LEFT', 'RIGHT', waitMs / 1000);
-      const step = (client as unknown as Record<ScriptName, (key: string, ...args: RedisArgument[]) => Promise<unknown>>).hueyStep(
-        ready,
-        this.#keys.prefix,
-        ...stepArguments(call),
-      );
-      const [move, stepped] = await Promise.allSettled([moved, step]);
-      if (move.status === 'rejected') refused = move.reason;
-      if (stepped.status === 'rejected') throw stepped.reason;
-      return readStep(stepped.value);
-    }, waitMs + WAIT_GRACE_MS).catch((error: unknown) => {
-      this.#blockingClientId = undefined;
-      throw error;
-    });
+    const reply = await this.#blocking
+      .run(async (client) => {
+        this.#blockingClientId ??= await client.client('ID');
+        const moved = client.blmove(ready, landing, 'LEFT', 'RIGHT', waitMs / 1000);
+        const step = (client as unknown as Record<ScriptName, (key: string, ...args: RedisArgument[]) => Promise<unknown>>).hueyStep(
+          ready,
+          this.#keys.prefix,
+          ...stepArguments(call),
+        );
+        const [move, stepped] = await Promise.allSettled([moved, step]);
+        if (move.status === 'rejected') refused = move.reason;
+        if (stepped.status === 'rejected') throw stepped.reason;
+        return readStep(stepped.value);
+      }, waitMs + WAIT_GRACE_MS)
+      .catch((error: unknown) => {
+        this.#blockingClientId = undefined;
+        throw error;
+      });
     if (refused !== undefined && !translate(refused).message.includes('UNBLOCKED')) await sleep(POLL_MS);
     return reply;
   }
@@ -313,4 +315,3 @@ function describe(spec: RedisSpec): string {
   const { host, port, path } = (spec.options ?? {}) as { host?: string; port?: number; path?: string };
   return path ?? `redis://${host ?? '127.0.0.1'}:${port ?? 6379}`;
 }
-

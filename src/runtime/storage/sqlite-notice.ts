@@ -7,8 +7,8 @@ import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 
 const POLL_MS = 50;
-/** The watch fires when pages are written, which is a moment before they are committed. */
-const SETTLE_MS = 2;
+/** The watch fires when pages are written, a moment before they are committed: it is looked again this much later. */
+const SETTLE_MS = [1, 2, 8] as const;
 
 export class WriteNotice {
   readonly #logFile: string;
@@ -56,14 +56,22 @@ export class WriteNotice {
 
   /** One write makes many events. */
   #stir(): void {
-    this.#atOnce ??= setImmediate(() => {
+    if (this.#atOnce !== undefined) return;
+    this.#atOnce = setImmediate(() => {
       this.#atOnce = undefined;
       this.#look();
     });
-    this.#soon ??= setTimeout(() => {
-      this.#soon = undefined;
+    clearTimeout(this.#soon);
+    this.#soon = this.#later(0);
+  }
+
+  #later(step: number): NodeJS.Timeout | undefined {
+    const delayMs = SETTLE_MS[step];
+    if (delayMs === undefined) return undefined;
+    return setTimeout(() => {
+      this.#soon = this.#later(step + 1);
       this.#look();
-    }, SETTLE_MS);
+    }, delayMs);
   }
 
   #look(): void {

@@ -1,0 +1,78 @@
+/** The scheduler and the periodic actor as the supervisor sees them: what they may ask of it, and what they are told. */
+import { IdGenerator } from '../runtime/ids.js';
+import type { Storage } from '../runtime/storage.js';
+import { ActorThread } from './actor-thread.js';
+import type { Logger } from './log.js';
+import type { PeriodicData, PeriodicMethods, PeriodicOffers } from './periodic.js';
+import type { Manifest } from './protocol.js';
+import type { SchedulerData, SchedulerMethods, SchedulerOffers } from './scheduler.js';
+import type { SupervisorSettings } from './supervisor-options.js';
+import { tickMessage } from './tick-message.js';
+
+export interface SupportDuties {
+  log: Logger;
+  /** The storage's clock minus this machine's. */
+  skewMs(): number;
+  /** An actor died too often. */
+  onFault(error: Error): void;
+}
+
+export class SupportingActors {
+  readonly #duties: SupportDuties;
+  readonly #scheduler: ActorThread<SchedulerMethods, SchedulerData>;
+  readonly #periodic: ActorThread<PeriodicMethods, PeriodicData> | undefined;
+
+  constructor(storage: Storage, manifest: Manifest, settings: SupervisorSettings, duties: SupportDuties) {
+    this.#duties = duties;
+    this.#scheduler = new ActorThread<SchedulerMethods, SchedulerData>({
+      name: 'scheduler',
+      file: './scheduler.js',
+      methods: ['wake'],
+      data: { intervalMs: settings.schedulerIntervalMs },
+      offers: { promote: (limit) => storage.promote(limit) } satisfies SchedulerOffers,
+      onDeath: (error, restarts) => this.#died(error, restarts),
+    });
+    const tasks = manifest.tasks.flatMap(({ name, periodic }) => (periodic ? [{ name, periodic }] : []));
+    if (tasks.length === 0 || !settings.periodic) return;
+    this.#periodic = new ActorThread<PeriodicMethods, PeriodicData>({
+      name: 'periodic',
+      file: './periodic.js',
+      methods: ['ping'],
+      data: { tasks, zone: settings.zone },
+      offers: { ...this.#periodicOffers(storage, manifest) },
+      onDeath: (error, restarts) => this.#died(error, restarts),
+    });
+  }
+
+  /** Something is due earlier than what it knew. A hint that is lost costs it one interval. */
+  wakeScheduler(): void {
+    this.#scheduler.ref?.wake().catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#scheduler.stop(), this.#periodic?.stop()]);
+  }
+
+  #periodicOffers(storage: Storage, manifest: Manifest): PeriodicOffers {
+    const ids = new IdGenerator();
+    const { log } = this.#duties;
+    return {
+      storageNow: () => Date.now() + this.#duties.skewMs(),
+      tick: async (name, minuteMs) => {
+        const task = manifest.tasks.find((one) => one.name === name);
+        if (!task) return false;
+        const ticked = await storage.tick({ task: name, minuteMs, text: tickMessage(task, ids.next(), minuteMs, Date.now()) });
+        log.debug(ticked ? 'a periodic task is due' : 'a tick was enqueued by another consumer', { task: name });
+        return ticked;
+      },
+      lastTicks: (names) => storage.lastTicks(names),
+      skipTicks: (names, minuteMs) => storage.skipTicks(names, minuteMs),
+      skipped: (task, ticks) => log.warn('older ticks of a periodic task were skipped', { task, ticks }),
+    };
+  }
+
+  #died(error: Error, restarts: boolean): void {
+    this.#duties.log.error(restarts ? 'an actor died and is started again' : 'an actor died too often', { error: error.message });
+    if (!restarts) this.#duties.onFault(error);
+  }
+}
