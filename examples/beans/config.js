@@ -1,0 +1,4 @@
+/** The queue: on what HUEY_URL names, else in an SQLite file of this project. */
+import { createHuey } from 'huey-runtime';
+
+export const huey = createHuey('beans');
