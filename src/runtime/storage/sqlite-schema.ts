@@ -12,7 +12,7 @@
  *
  * WAL with synchronous=NORMAL: whatever was committed survives the death of any process. A power cut or a crash of
  * the kernel may take back the last transactions (never damage the file). FULL would wait for the disk at every
- * transaction, which made single enqueues 10 times slower when measured.
+ * transaction: single enqueues became 5 times slower when measured, batches of 256 by a tenth.
  */
 import { StorageRefused } from '../errors.js';
 import type { SqlDatabase, SqlValue } from './sqlite-driver.js';
