@@ -84,7 +84,8 @@ export function decide(text: string, message: Message, outcome: Outcome, context
       return afterFailure(text, message, outcome.error, 'timeout', context);
     case 'retry': {
       const again = withHead(text, { ...head, attempts: head.attempts + 1 });
-      return { transition: requeue(head.id, again, outcome.delayMs, 'tail'), signal: 'retrying', delayMs: outcome.delayMs };
+      const delayMs = Math.min(DELAY_MAX_MS, outcome.delayMs);
+      return { transition: requeue(head.id, again, delayMs, 'tail'), signal: 'retrying', delayMs };
     }
     case 'cancel': {
       const retry = outcome.retry ?? head.retries > 0;
@@ -117,7 +118,9 @@ export function buryUnreadable(text: string, reason: string): Decision {
 export function retryDelayMs(message: Message): number {
   const { retryDelayMs: first = 0, retryBackoff = 1, retries = 0 } = message.body;
   const spent = Math.max(0, retries - message.head.retries);
-  return Math.min(RETRY_DELAY_MAX_MS, first * retryBackoff ** spent);
+  const delayMs = first * retryBackoff ** spent;
+  // A body comes from outside: nonsense in it must not become a transition that no storage takes.
+  return delayMs > 0 ? Math.min(RETRY_DELAY_MAX_MS, delayMs) : 0;
 }
 
 function afterFailure(text: string, message: Message, error: ErrorInfo, signal: 'error' | 'timeout', context: DecisionContext): Decision {

@@ -114,9 +114,18 @@ export function encodeMessage(head: Head, bodyText: string): string {
 export function withHead(text: string, head: Head, notes?: Notes): string {
   const bodyStart = text.indexOf('"', AT.id) + 2;
   if (notes === undefined) return `["${encodeHead(head)}",${text.slice(bodyStart)}`;
-  const parts = parseParts(text);
   const tail = Object.keys(notes).length === 0 ? '' : `,${JSON.stringify(notes)}`;
-  return `["${encodeHead(head)}",${JSON.stringify(parts[1])}${tail}]`;
+  return `["${encodeHead(head)}",${bodyText(text, bodyStart)}${tail}]`;
+}
+
+/** The body as it was written: parsed and written again it could have other bytes, and it may be signed. */
+function bodyText(text: string, bodyStart: number): string {
+  const [, body, notes] = parseParts(text);
+  const rest = text.slice(bodyStart, text.lastIndexOf(']'));
+  if (notes === undefined) return rest;
+  // Notes are written by the runtime alone, always like this.
+  const tail = `,${JSON.stringify(notes)}`;
+  return rest.endsWith(tail) ? rest.slice(0, -tail.length) : JSON.stringify(body);
 }
 
 /** Reads the head by position, without parsing the rest. @throws MalformedMessage */
