@@ -18,7 +18,16 @@
  */
 import { encodeRecord, type FinalState } from './completion.js';
 import type { TaskErrorMetadata } from './errors.js';
-import { DEATHS_MAX, END_MARKER_TTL_MS, MINUTE_MS, RESULT_TTL_MS, RETRY_DELAY_MAX_MS, SECOND_MS, UNKNOWN_TASK_TTL_MS } from './limits.js';
+import {
+  DEATHS_MAX,
+  DELAY_MAX_MS,
+  END_MARKER_TTL_MS,
+  MINUTE_MS,
+  RESULT_TTL_MS,
+  RETRY_DELAY_MAX_MS,
+  SECOND_MS,
+  UNKNOWN_TASK_TTL_MS,
+} from './limits.js';
 import { idOf, withHead, type Message } from './message.js';
 import type { Transition } from './storage.js';
 

@@ -95,7 +95,12 @@ describe('a call to an actor', () => {
         throw things[kind];
       },
     });
-    for (const [kind, part] of [['text', /just text/], ['null', /null/], ['cycle', /Object/], ['symbol', /Symbol\(s\)/]] as const) {
+    for (const [kind, part] of [
+      ['text', /just text/],
+      ['null', /null/],
+      ['cycle', /Object/],
+      ['symbol', /Symbol\(s\)/],
+    ] as const) {
       await assert.rejects(actor.fail(kind), (error) => error instanceof Error && part.test(error.message));
     }
   });
@@ -114,7 +119,10 @@ describe('a call to an actor', () => {
 
   it('has a deadline, and says that it may have been carried out', async (t) => {
     const actor = beans(t, { slow: () => new Promise<string>(() => undefined) }, 30);
-    await assert.rejects(actor.slow(), (error) => error instanceof StorageUnavailable && error.outcomeUnknown && /beans did not answer slow/.test(error.message));
+    await assert.rejects(
+      actor.slow(),
+      (error) => error instanceof StorageUnavailable && error.outcomeUnknown && /beans did not answer slow/.test(error.message),
+    );
   });
 
   it('fails when the port closes, and so does every later one', async (t) => {
@@ -191,7 +199,8 @@ describe('an exposed actor', () => {
   it('survives what is no call', async (t) => {
     const { port1, port2 } = channel(t);
     exposeActor(port1, { add: (a: number, b: number) => a + b });
-    for (const junk of [null, undefined, 1, 'text', [], {}, { id: 5, type: 'APPLY' }, { type: 'APPLY', path: ['add'] }]) port2.postMessage(junk);
+    for (const junk of [null, undefined, 1, 'text', [], {}, { id: 5, type: 'APPLY' }, { type: 'APPLY', path: ['add'] }])
+      port2.postMessage(junk);
     const actor = connectActor<Beans>(port2, { name: 'beans', methods: METHODS, deadlineMs: 5000 });
     assert.equal(await actor.add(1, 2), 3);
   });

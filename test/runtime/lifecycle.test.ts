@@ -71,7 +71,12 @@ describe('what becomes of a task', () => {
     let cases = 0;
     for (const outcome of ALL_OUTCOMES) {
       for (const retries of [0, 2]) {
-        for (const [lapses, deaths] of [[0, 0], [1, 0], [2, DEATHS_MAX], [35, 35]] as const) {
+        for (const [lapses, deaths] of [
+          [0, 0],
+          [1, 0],
+          [2, DEATHS_MAX],
+          [35, 35],
+        ] as const) {
           for (const priority of [-4000, 0, 7]) {
             for (const expiresAt of [0, NOW - 1, NOW + HOUR_MS]) {
               for (const body of [{}, { retries: 2, retryDelayMs: 1001, retryBackoff: 1.5 }]) {
@@ -202,7 +207,11 @@ describe('a task that asks for something', () => {
   });
 
   it('is canceled for good without retries, or where it says so', () => {
-    for (const [retries, retry] of [[0, undefined], [0, false], [2, false]] as const) {
+    for (const [retries, retry] of [
+      [0, undefined],
+      [0, false],
+      [2, false],
+    ] as const) {
       const decision = decideOn(text({ retries }), { kind: 'cancel', retry, reason: 'enough' });
       const { state, payload } = settled(decision);
       assert.deepEqual([state, payload, decision.signal], ['canceled', '{"reason":"enough"}', 'canceled']);
@@ -210,7 +219,11 @@ describe('a task that asks for something', () => {
   });
 
   it('is tried again where retries remain, or at least once more where it says so', () => {
-    for (const [retries, retry, left] of [[2, undefined, 1], [2, true, 1], [0, true, 0]] as const) {
+    for (const [retries, retry, left] of [
+      [2, undefined, 1],
+      [2, true, 1],
+      [0, true, 0],
+    ] as const) {
       const { head } = requeued(decideOn(text({ retries }), { kind: 'cancel', retry, reason: 'enough' }));
       assert.deepEqual([head.retries, head.attempts], [left, 1]);
     }
@@ -262,14 +275,18 @@ describe('a task that was not run to its end', () => {
     const first = requeued(decideOn(text(), { kind: 'unknown-task' }));
     assert.equal(first.delayMs, SECOND_MS);
     const waitAt = (ms: number): Decision => decideOn(first.text, { kind: 'unknown-task' }, { ...CONTEXT, now: NOW + ms });
-    assert.deepEqual([10, 600, 3599].map((seconds) => requeued(waitAt(seconds * SECOND_MS)).delayMs), [10 * SECOND_MS, MINUTE_MS, MINUTE_MS]);
+    assert.deepEqual(
+      [10, 600, 3599].map((seconds) => requeued(waitAt(seconds * SECOND_MS)).delayMs),
+      [10 * SECOND_MS, MINUTE_MS, MINUTE_MS],
+    );
     assert.equal(requeued(waitAt(5000)).head.attempts, 0);
     const { transition, signal } = waitAt(HOUR_MS);
     assert.deepEqual([transition.kind, signal], ['bury', 'dead']);
   });
 
   it('is settled as what it is where it expired or was revoked', () => {
-    for (const kind of ['expired', 'revoked'] as const) assert.deepEqual(settled(decideOn(text({ retries: 2 }), { kind })), { state: kind, payload: '', ttlSeconds: 600 });
+    for (const kind of ['expired', 'revoked'] as const)
+      assert.deepEqual(settled(decideOn(text({ retries: 2 }), { kind })), { state: kind, payload: '', ttlSeconds: 600 });
   });
 });
 
