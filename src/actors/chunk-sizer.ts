@@ -7,6 +7,8 @@ import { CHUNK_MAX, CHUNK_MIN, CHUNK_START } from '../runtime/limits.js';
 
 const FAST_MS = 4;
 const SLOW_MS = 16;
+/** Large messages travel in small chunks, so that what a consumer holds stays bounded in bytes too. */
+const CHUNK_CHARS = 512 * 1024;
 /** What may wait in a place beyond what runs. */
 const AHEAD_MS = 20;
 
@@ -14,14 +16,20 @@ export class ChunkSizer {
   #size = CHUNK_START;
   #slowInARow = 0;
   #taskMs = 0;
+  /** How many messages of the size seen last fit into a chunk. */
+  #fitting = CHUNK_MAX;
 
   get size(): number {
-    return this.#size;
+    return Math.min(this.#size, this.#fitting);
   }
 
   /** Whether a second chunk may wait behind the one that runs. */
   get ahead(): boolean {
-    return this.#size * this.#taskMs <= AHEAD_MS;
+    return this.size * this.#taskMs <= AHEAD_MS;
+  }
+
+  noteLength(chars: number, count: number): void {
+    this.#fitting = Math.max(CHUNK_MIN, Math.floor((CHUNK_CHARS * count) / Math.max(1, chars)));
   }
 
   note(durationMs: number, count: number): void {

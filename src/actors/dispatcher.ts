@@ -12,7 +12,7 @@
 import { errorInfo } from '../runtime/error-data.js';
 import { buryUnreadable, decide, type Decision, type Outcome } from '../runtime/lifecycle.js';
 import { decodeMessage, idOf, SEPARATOR, type Head } from '../runtime/message.js';
-import type { Dropped, StepReply, Transition } from '../runtime/storage.js';
+import type { Chunk, Dropped, StepReply, Transition } from '../runtime/storage.js';
 import { ChunkSizer } from './chunk-sizer.js';
 import { Hand } from './hand.js';
 import type { Lane } from './lane.js';
@@ -230,7 +230,9 @@ export class Dispatcher {
   }
 
   async #step(chunks: number): Promise<void> {
-    const work = this.#work(chunks, chunks > 0);
+    const work = this.#work(chunks, this.#completions, this.#transitions);
+    this.#completions = [];
+    this.#transitions = [];
     this.#promise(work, 1);
     try {
       const reply = await this.#calls.step(work);
@@ -243,7 +245,7 @@ export class Dispatcher {
   }
 
   async #wait(chunks: number): Promise<void> {
-    const work = this.#work(chunks, true);
+    const work = this.#work(chunks, []);
     this.#waiting = true;
     this.#promise(work, 1);
     try {
@@ -258,17 +260,9 @@ export class Dispatcher {
     }
   }
 
-  #work(chunks: number, takeSuspect: boolean): StepWork {
-    const work: StepWork = {
-      completions: this.#completions,
-      transitions: this.#transitions,
-      chunks,
-      chunkSize: this.#sizer.size,
-      solo: takeSuspect && this.#suspect === undefined && !this.#suspectPromised && ![...this.#places].some((place) => place.alone),
-    };
-    this.#completions = [];
-    this.#transitions = [];
-    return work;
+  #work(chunks: number, completions: Uint8Array[], transitions: Transition[] = []): StepWork {
+    const alone = this.#suspect !== undefined || this.#suspectPromised || [...this.#places].some((place) => place.alone);
+    return { completions, transitions, chunks, chunkSize: this.#sizer.size, solo: chunks > 0 && !alone };
   }
 
   #promise(work: StepWork, sign: 1 | -1): void {
@@ -326,7 +320,8 @@ export class Dispatcher {
     return this.#sizer.ahead ? first.concat(behind) : first;
   }
 
-  #post({ place, lane }: { place: Place; lane: Lane }, chunk: { text: string; count: number }): void {
+  #post({ place, lane }: { place: Place; lane: Lane }, chunk: Chunk): void {
+    this.#sizer.noteLength(chunk.text.length, chunk.count);
     place.post(lane, chunk, this.#skewMs, this.#options.observe());
     this.#watchdog.wake();
   }
