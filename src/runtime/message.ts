@@ -8,8 +8,9 @@
  *
  *     index  chars  field
  *       2      1    version, '1'
- *       3      1    care: '0' nothing to look at before the start (no expiry, priority 0, no lapses or deaths);
- *                   '1' look closer; 'r' as '1', and the expiry is still relative (the storage makes it absolute)
+ *       3      1    care, a sum: 0 nothing to look at before the start; 1 look closer (expiry, priority, lapses, deaths);
+ *                   2 the expiry is still relative (the storage makes it absolute); 4 linked: its end concerns others
+ *                   (a next stage, a handler, a chord, a unique key), so only a supervisor may end it
  *       4      4    attempts that ended so far, base 36
  *       8      4    retries left, base 36
  *      12      1    lapses: deaths of a process or a thread that held it beside others, base 36
@@ -27,7 +28,7 @@ export const MESSAGE_VERSION = '1';
 export const SEPARATOR = ',\n';
 
 const AT = { version: 2, care: 3, attempts: 4, retries: 8, lapses: 12, deaths: 13, priority: 14, timeout: 19, expiry: 25, id: 38 } as const;
-const HEAD_PATTERN = /^\["1[01r][0-9a-z]{10}[+-]\d{4}[0-9a-z]{6}\d{13}[!#-[\]-~]+ [^"\\]+",/;
+const HEAD_PATTERN = /^\["1[0-7][0-9a-z]{10}[+-]\d{4}[0-9a-z]{6}\d{13}[!#-[\]-~]+ [^"\\]+",/;
 
 /** The mutable part. */
 export interface Head {
@@ -44,6 +45,15 @@ export interface Head {
   expiresAt: number;
   /** The expiry counts from the enqueue and is not absolute yet. */
   expiryIsRelative?: boolean;
+  /** Its end concerns others: the body has `next`, `onError`, `chord`, `collect` or `unique`. */
+  linked?: boolean;
+}
+
+/** A message that will be made when its time comes: a later stage, a handler of errors, a chord's callback. */
+export interface Stage {
+  /** encodeHead(...), with the id that its handle already has. */
+  head: string;
+  body: Body;
 }
 
 /** The immutable part. Absent means default; unknown keys are preserved, because the body is never written again. */
@@ -64,12 +74,18 @@ export interface Body {
   /** W3C trace context. */
   trace?: string;
   key?: string;
-  unique?: unknown;
+  /** The key that this invocation holds, until it starts or ends. */
+  unique?: { key: string; until: 'started' | 'ended' };
   root?: string;
   parent?: string;
-  next?: unknown;
-  onError?: unknown;
-  chord?: unknown;
+  /** The next stage of the pipeline. */
+  next?: Stage;
+  /** Run with the error as its last argument when this one has failed for good. */
+  onError?: Stage;
+  /** The chord that this member contributes to, and its place in the list. */
+  chord?: { id: string; index: number };
+  /** This is the callback of that chord: its list is put before the arguments when it runs. */
+  collect?: string;
   /** The minute this tick of a periodic task stands for, ms since 1970. */
   tick?: number;
 }
@@ -89,10 +105,10 @@ export interface Message {
 /** The head's text, without the surrounding quote signs. */
 export function encodeHead(head: Head): string {
   const plain = head.expiresAt === 0 && head.priority === 0 && head.lapses === 0 && head.deaths === 0;
-  const care = head.expiryIsRelative === true ? 'r' : plain ? '0' : '1';
+  const care = (plain ? 0 : 1) + (head.expiryIsRelative === true ? 2 : 0) + (head.linked === true ? 4 : 0);
   return (
     MESSAGE_VERSION +
-    care +
+    String(care) +
     base36(head.attempts, 4) +
     base36(head.retries, 4) +
     base36(Math.min(head.lapses, 35), 1) +
@@ -153,8 +169,15 @@ export function readHead(text: string, shift: 0 | -2): Head {
     timeoutMs: parseInt(text.slice(AT.timeout + shift, AT.expiry + shift), 36),
     expiresAt: Number(text.slice(AT.expiry + shift, AT.id + shift)),
   };
-  if (text.charAt(AT.care + shift) === 'r') head.expiryIsRelative = true;
+  const care = text.charCodeAt(AT.care + shift) - 48;
+  if ((care & 2) !== 0) head.expiryIsRelative = true;
+  if ((care & 4) !== 0) head.linked = true;
   return head;
+}
+
+/** Which run of an invocation this is: a lock that an earlier one left behind is nobody's. */
+export function runOf(head: Head): string {
+  return base36(head.attempts, 4) + base36(Math.min(head.lapses, 35), 1) + base36(Math.min(head.deaths, 35), 1);
 }
 
 /** The id alone, the cheapest read there is (`shift` as in readHead). */

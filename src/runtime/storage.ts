@@ -20,11 +20,47 @@ export interface EnqueueItem {
   delayMs?: number;
   /** Due at this instant by the storage's clock, ms since 1970. */
   etaMs?: number;
+  /** Takes this key for its id, or gives way to who has it. The body says until when. */
+  unique?: UniqueClaim;
+  /** In the same step this other invocation is revoked: it ends as `revoked`, if it has not started. */
+  replaces?: string;
+}
+
+export interface UniqueClaim {
+  key: string;
+  /** Somebody has the key: this one is not stored (`existing`, `reject`: the caller tells them apart), or it takes the place (`replace`). */
+  onConflict: 'existing' | 'replace' | 'reject';
+  /** The key is free again after this time in any case; 0 = never. */
+  ttlMs: number;
+}
+
+/** Stored together with its members. When the last has contributed, the callback is ready, once. */
+export interface ChordPlan {
+  id: string;
+  size: number;
+  /** A whole message; its body has `collect`. */
+  callback: string;
 }
 
 export interface EnqueueReply {
   /** Positions of items whose id was enqueued within the last 24 hours: nothing was stored for them. */
   duplicates: number[];
+  /** Items that were not stored because another invocation has their unique key. */
+  conflicts: { index: number; id: string }[];
+}
+
+/** What belongs to the end of a task and applies together with it. */
+export interface Effects {
+  /** The next stage, a handler. */
+  enqueue?: EnqueueItem[];
+  /** Other invocations that end with this one: later stages that will never run. */
+  also?: { id: string; record: string; ttlSeconds: number }[];
+  /** A contribution to a chord, JSON text. Counted once for each index. */
+  chord?: { id: string; index: number; value: string };
+  /** The chord whose callback this was: its list is removed, a tombstone of a day stays. */
+  endChord?: string;
+  /** Frees this unique key, where it is this invocation's. */
+  freeUnique?: string;
 }
 
 /** What becomes of one task in flight, other than the plain completions that travel as bytes. */
@@ -35,8 +71,7 @@ export type Transition =
       /** encodeRecord(...) of the final state; the storage knows the state by its letter. */
       record: string;
       ttlSeconds: number;
-      /** Stored in the same atomic step: the next stage, a handler, a callback. */
-      enqueue?: EnqueueItem[];
+      effects?: Effects;
     }
   | {
       /** Back to where it can be leased: a retry (at the tail), or given back (at the head). */
@@ -56,6 +91,7 @@ export type Transition =
       reason: string;
       record: string;
       ttlSeconds: number;
+      effects?: Effects;
     };
 
 /** One call of a consumer: commit what ended, take what is next. */
@@ -84,11 +120,46 @@ export interface Chunk {
   count: number;
 }
 
-/** A task that ended as it was about to be leased. */
+/** A task that was not leased, because it is revoked, expired or dead. */
 export interface Dropped {
   id: string;
   name: string;
-  state: Extract<FinalState, 'revoked' | 'expired'> | 'dead';
+  state: Extract<FinalState, 'revoked' | 'expired' | 'dead'>;
+  /**
+   * Absent: it has ended. Present: it is in flight of this consumer, which settles it with all that belongs to its end.
+   * So for linked messages, and for every one that died alone more than DEATHS_MAX times.
+   */
+  text?: string;
+}
+
+/** Who takes a lock. */
+export interface LockOwner {
+  /** Random; what `releaseLock` must name. */
+  token: string;
+  /** A running task: the lock is free as soon as this run is in flight no more, whoever ended it. */
+  run?: { consumer: string; id: string; /** runOf(head) */ run: string };
+  /** Anybody else: the lock is free after this time, unless it is renewed. */
+  leaseMs?: number;
+}
+
+export interface RateReply {
+  allowed: boolean;
+  /** Calls counted in the current window, this one included where it was allowed. */
+  usage: number;
+  /** Until the window ends. */
+  resetMs: number;
+}
+
+export type Place = 'ready' | 'scheduled' | 'running' | 'dead';
+
+/** A message for people to look at. */
+export interface Listed {
+  text: string;
+  /** Of a scheduled one. */
+  etaMs?: number;
+  /** Of a dead one: why, and since when. */
+  reason?: string;
+  at?: number;
 }
 
 export interface StepReply {
@@ -121,8 +192,6 @@ export interface ReapReply {
   consumers: string[];
   /** Tasks that were given back. */
   tasks: number;
-  /** Tasks that were put aside because they took down process after process, alone. */
-  dead: number;
 }
 
 export interface PromoteReply {
@@ -164,9 +233,13 @@ export interface StorageEvents {
   onEnded?: (ended: readonly { id: string; record?: ResultRecord }[]) => void;
   /** Something was scheduled that is due earlier than what was known. */
   onScheduled?: () => void;
+  /** What consumers do, as they published it; after `listenToEvents`. `gap` = some may have been missed. */
+  onEvents?: (events: readonly string[], gap: boolean) => void;
   /** The connection was lost (true), or is back (false). */
   onOutage?: (lost: boolean, error?: Error) => void;
 }
+
+export type NoteKind = 'progress' | 'log';
 
 /** What a Huey needs of a storage: producing, results, marks. */
 export interface ProducerStorage {
@@ -175,7 +248,7 @@ export interface ProducerStorage {
    * stored again. Delays, relative expiries (care 'r') and due dates by the storage's clock.
    * @throws StorageUnavailable (outcomeUnknown), StorageFull, StorageRefused
    */
-  enqueue(items: readonly EnqueueItem[]): Promise<EnqueueReply>;
+  enqueue(items: readonly EnqueueItem[], chords?: readonly ChordPlan[]): Promise<EnqueueReply>;
   /** The records of ended tasks, undefined for those that have not ended or whose record is gone. Reads only. */
   readResults(ids: readonly string[]): Promise<(ResultRecord | undefined)[]>;
   /** Removes the values; an end marker stays (state kept, payload GONE_PAYLOAD; one that was empty stays empty) so that a later reader learns that it was read. Repeatable. */
@@ -190,6 +263,50 @@ export interface ProducerStorage {
   /** Only looks. */
   readMark(target: MarkTarget): Promise<Mark | undefined>;
   counts(): Promise<Counts>;
+  /** What a chord collected, JSON texts in the order of its members; undefined for those that contributed nothing. */
+  readChord(id: string): Promise<(string | undefined)[]>;
+  /** Frees a unique key, where it is this invocation's. Repeatable. */
+  freeUnique(key: string, id: string): Promise<void>;
+
+  /** Takes a lock or refuses it, at once. Repeatable with the same token. Atomic. */
+  acquireLock(name: string, owner: LockOwner): Promise<boolean>;
+  /** Renews a lock of a process. False where it was lost. */
+  extendLock(name: string, token: string, leaseMs: number): Promise<boolean>;
+  releaseLock(name: string, token: string): Promise<boolean>;
+  isLocked(name: string): Promise<boolean>;
+  /** Removes these locks, or all; gives the names of those that were held. */
+  flushLocks(names?: readonly string[]): Promise<string[]>;
+  /** Counts a call in a fixed window of `perMs` that begins with the first call in it. `count` false: only looks. Storage's clock. */
+  rateLimit(name: string, limit: number, perMs: number, count: boolean): Promise<RateReply>;
+  resetRate(name: string): Promise<void>;
+
+  /** Values by key, JSON text. `ifEmpty`: only where there is none; gives whether it was stored. */
+  putKey(key: string, text: string, ifEmpty: boolean): Promise<boolean>;
+  /** `take` removes it. */
+  getKey(key: string, take: boolean): Promise<string | undefined>;
+  deleteKey(key: string): Promise<boolean>;
+
+  /** Messages to look at: ready in the order of leasing, scheduled by due date, dead newest first. */
+  list(place: Place, limit: number): Promise<Listed[]>;
+  /** Records of ended tasks, any order; end markers without a value are left out. */
+  results(limit: number): Promise<{ id: string; record: ResultRecord }[]>;
+  resultCount(): Promise<number>;
+  /** Makes a dead message ready again, its lapses and deaths forgotten. False where there is none. */
+  retryDead(id: string): Promise<boolean>;
+  dropDead(id: string): Promise<boolean>;
+  /** Removes everything of this queue but consumers and what they hold. */
+  flush(): Promise<void>;
+
+  /** Progress or log of a running task, kept for `ttlSeconds`. */
+  setNote(id: string, kind: NoteKind, text: string, ttlSeconds: number): Promise<void>;
+  readNote(id: string, kind: NoteKind): Promise<string | undefined>;
+
+  /** Tells those who listen. Not stored. */
+  publishEvents(events: readonly string[]): Promise<void>;
+  /** From now on `onEvents` tells, until switched off. */
+  listenToEvents(on: boolean): Promise<void>;
+  /** Whether anybody listens, in any process. */
+  eventsWanted(): Promise<boolean>;
   /** One listener set per storage; replaces the one before. Who produces uses `onEnded` and `onOutage` alone. */
   listen(events: StorageEvents): void;
 }
@@ -227,7 +344,8 @@ export interface Storage extends ProducerStorage {
   /** Gives back everything in flight and landing, uncharged, and forgets the consumer. Atomic, repeatable. */
   unregister(consumer: string): Promise<void>;
   /**
-   * Gives back what consumers held whose lease has ended, each task charged with a lapse, and forgets them. A silence
+   * Gives back what consumers held whose lease has ended, each task charged with a lapse, one that ran alone (it had
+   * SUSPECT_LAPSES or more) with a death too, and forgets them. It ends nothing: who leases one that died too often does. A silence
    * that everybody shared is nobody's death: where nobody's heartbeat was recorded for more than half a lease, or the
    * clock stepped back, everybody gets one more lease from then on. Atomic, repeatable. The storage's clock.
    */
@@ -243,6 +361,4 @@ export interface Storage extends ProducerStorage {
   lastTicks(tasks: readonly string[]): Promise<(number | undefined)[]>;
   /** Records a minute as the newest seen without running anything (a task that is new here). Keeps a later one. */
   skipTicks(tasks: readonly string[], minuteMs: number): Promise<void>;
-  /** Messages that were put aside, newest first. */
-  dead(limit: number): Promise<{ id: string; text: string; reason: string; at: number }[]>;
 }
