@@ -6,6 +6,7 @@
  * What it imports stays small: it is paid at every start of a thread.
  */
 import type { MessagePort } from 'node:worker_threads';
+import { parseChunk, TaskRunner, type StopView } from '../api/task-runner.js';
 import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
 import { errorInfo } from '../runtime/error-data.js';
 import { TaskTimeout } from '../runtime/errors.js';
@@ -16,7 +17,6 @@ import { ARENA_BYTES, LaneMemory } from './lane-memory.js';
 import { loadHuey } from './module-loader.js';
 import type { FromThread, SessionStart, ToThread } from './protocol.js';
 import { PortStorage } from './storage-port.js';
-import { parseChunk, TaskRunner, type StopView } from './task-runner.js';
 
 type Chunk = Extract<ToThread, { kind: 'chunk' }>;
 

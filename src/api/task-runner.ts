@@ -4,7 +4,7 @@
  *  2. the context that `currentTask()` gives;
  *  3. whatever is thrown becomes an outcome; whatever is returned becomes a record, within its limits.
  */
-import { runInTask } from '../api/context.js';
+import { runInTask } from './context.js';
 import { instantMs, type DateInput } from '../runtime/clock.js';
 import { encodeRecord } from '../runtime/completion.js';
 import { errorInfo } from '../runtime/error-data.js';
