@@ -20,6 +20,8 @@ export const RESULT_TTL_MS = DAY_MS;
 export const END_MARKER_TTL_MS = 10 * MINUTE_MS;
 /** An id that was enqueued is remembered this long: repeating the call makes no second task. */
 export const DEDUPE_TTL_MS = DAY_MS;
+/** A mark on one invocation goes away after this at the latest; so does a chord that nobody finishes. */
+export const ID_MARK_LIFE_MS = 30 * DAY_MS;
 export const DEAD_TTL_MS = 30 * DAY_MS;
 export const DEAD_MAX = 10_000;
 export const UNKNOWN_TASK_TTL_MS = HOUR_MS;
@@ -45,6 +47,11 @@ export const ENQUEUE_WAIT_MAX_MS = HOUR_MS;
 export const DEATHS_MAX = 3;
 /** From this many lapses on, a task runs alone in its thread. */
 export const SUSPECT_LAPSES = 2;
+
+/** Members of a chord: it is stored in one call. */
+export const CHORD_MEMBERS_MAX = 10_000;
+/** Of the name, the message and the stack of an error that is handed on, each. */
+export const HANDED_ERROR_MAX_CHARS = 8 * 1024;
 
 /** At most this many items in one storage call; longer lists are split. */
 export const BATCH_MAX = 1000;

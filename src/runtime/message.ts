@@ -54,6 +54,10 @@ export interface Stage {
   /** encodeHead(...), with the id that its handle already has. */
   head: string;
   body: Body;
+  /** Due this long after its turn has come. */
+  delayMs?: number;
+  /** Not before this instant, ms since 1970. */
+  etaMs?: number;
 }
 
 /** The immutable part. Absent means default; unknown keys are preserved, because the body is never written again. */

@@ -190,7 +190,8 @@ function hasToJson(value: object): value is { toJSON(key: string): unknown } {
 }
 
 /** Of this realm or another (test runners load modules in realms of their own). */
-function isPlainObject(value: object): boolean {
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype === null || prototype === Object.prototype) return true;
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
