@@ -123,6 +123,32 @@ export class RateLimitExceeded extends TaskException {
   }
 }
 
+/** A lock was asked for and is held by somebody else. A task that lets it through ends as locked, or is retried. */
+export class LockUnavailable extends TaskLocked {
+  readonly lock: string;
+
+  constructor(lock: string, metadata: Omit<TaskErrorMetadata, 'error'>) {
+    super({ ...metadata, error: `the lock ${JSON.stringify(lock)} is held by another run; try again later` });
+    this.lock = lock;
+  }
+}
+
+/** A call over the limit. A task that lets it through ends as rate-limited, or is retried when the window has ended. */
+export class RateLimitReached extends RateLimitExceeded {
+  readonly limit: string;
+  /** Until the window ends. */
+  readonly resetMs: number;
+  /** Retried without spending a retry. */
+  readonly retry: boolean;
+
+  constructor(limit: string, resetMs: number, retry: boolean, metadata: Omit<TaskErrorMetadata, 'error'>) {
+    super({ ...metadata, error: `the rate limit ${JSON.stringify(limit)} is reached; its window ends in ${resetMs / 1000} s` });
+    this.limit = limit;
+    this.resetMs = resetMs;
+    this.retry = retry;
+  }
+}
+
 export class TaskCanceled extends HueyException {
   readonly taskId: string;
 

@@ -9,6 +9,8 @@
  *     timeout        as error                                         failed (timeout)
  *     retry                         requeue, no retry spent
  *     cancel         by its `retry` requeue or settle                 canceled
+ *     locked         as error                                         failed (locked)
+ *     rate-limited   as error, but after the window; requeue and no retry spent, if it says so      failed (rate-limited)
  *     crashed                       requeue at the head, charged; bury when it died alone too often     dead
  *     interrupted                   requeue at the head, uncharged
  *     not-started                   requeue at the head, uncharged
@@ -46,6 +48,9 @@ export type Outcome =
   | { kind: 'error'; error: ErrorInfo }
   | { kind: 'retry'; delayMs: number }
   | { kind: 'cancel'; retry: boolean | undefined; reason: string }
+  | { kind: 'locked'; error: ErrorInfo }
+  /** `retry`: no retry is spent. */
+  | { kind: 'rate-limited'; error: ErrorInfo; resetMs: number; retry: boolean }
   | { kind: 'unknown-task' }
   | { kind: 'malformed'; reason: string }
   | { kind: 'expired' }
@@ -70,6 +75,8 @@ export interface Decision {
     | 'error'
     | 'retrying'
     | 'canceled'
+    | 'locked'
+    | 'rate-limited'
     | 'timeout'
     | 'interrupted'
     | 'expired'
@@ -101,6 +108,10 @@ export function decide(text: string, message: Message, outcome: Outcome, context
       if (!retry) return settle(head.id, 'canceled', JSON.stringify({ reason: outcome.reason }), context.resultTtlMs, 'canceled');
       return { ...spendRetry(text, message), signal: 'canceled' };
     }
+    case 'locked':
+      return afterFailure(text, message, outcome.error, 'locked', context);
+    case 'rate-limited':
+      return afterRateLimit(text, message, outcome, context);
     case 'crashed':
       return afterCrash(text, message, outcome.alone, outcome.reason);
     case 'interrupted':
@@ -132,7 +143,13 @@ export function retryDelayMs(message: Message): number {
   return delayMs > 0 ? Math.min(RETRY_DELAY_MAX_MS, delayMs) : 0;
 }
 
-function afterFailure(text: string, message: Message, error: ErrorInfo, signal: 'error' | 'timeout', context: DecisionContext): Decision {
+function afterFailure(
+  text: string,
+  message: Message,
+  error: ErrorInfo,
+  signal: 'error' | 'timeout' | 'locked' | 'rate-limited',
+  context: DecisionContext,
+): Decision {
   const { head } = message;
   if (head.retries > 0) return spendRetry(text, message);
   const metadata: TaskErrorMetadata & { code: string; name: string; message: string } = {
@@ -146,6 +163,21 @@ function afterFailure(text: string, message: Message, error: ErrorInfo, signal: 
     ...(error.stack === undefined ? {} : { traceback: error.stack }),
   };
   return settle(head.id, 'failed', JSON.stringify(metadata), context.resultTtlMs, signal);
+}
+
+/** Before the window ends it would only be refused again; its own delay, where it has one, counts instead, as in Huey. */
+function afterRateLimit(
+  text: string,
+  message: Message,
+  outcome: Extract<Outcome, { kind: 'rate-limited' }>,
+  context: DecisionContext,
+): Decision {
+  const { head } = message;
+  if (!outcome.retry && head.retries === 0) return afterFailure(text, message, outcome.error, 'rate-limited', context);
+  const delayMs = retryDelayMs(message) || Math.min(DELAY_MAX_MS, outcome.resetMs);
+  const retries = outcome.retry ? head.retries : head.retries - 1;
+  const again = withHead(text, { ...head, attempts: head.attempts + 1, retries });
+  return { transition: requeue(head.id, again, delayMs, 'tail'), signal: 'retrying', delayMs };
 }
 
 function spendRetry(text: string, message: Message): Decision {

@@ -157,7 +157,8 @@ export interface Listed {
   text: string;
   /** Of a scheduled one. */
   etaMs?: number;
-  /** Of a dead one: why, and since when. */
+  /** Of a dead one: what `retryDead` and `dropDead` take, why it was put aside, and since when. */
+  id?: string;
   reason?: string;
   at?: number;
 }

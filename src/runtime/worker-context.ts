@@ -5,6 +5,7 @@
  */
 import type { ConnectionSpec } from './connection.js';
 import type { Registry } from './registry.js';
+import type { SignalName, SignalTask } from './signals.js';
 import type { ProducerStorage } from './storage.js';
 
 /** What a worker actor uses of a Huey. */
@@ -14,6 +15,24 @@ export interface HueyCore {
   readonly connection: ConnectionSpec;
   readonly registry: Registry;
   readonly settings: HueySettings;
+  readonly hooks: HooksCore;
+}
+
+/** What a module wants to be told, and to do around its tasks (api/hooks.ts). Where nothing is registered nothing is called. */
+export interface HooksCore {
+  /** Something is to be done around the function: `executing`, a pre-execute or a post-execute hook. */
+  readonly around: boolean;
+  /** Signals that have a handler. */
+  wanted(): SignalName[];
+  /** Handlers in order. A broken one is reported once and stops nobody. */
+  emit(signal: SignalName, task: SignalTask, error?: unknown): void | Promise<void>;
+  /** @throws CancelExecution, and nothing else. */
+  runPre(task: SignalTask): void | Promise<void>;
+  runPost(task: SignalTask, value: unknown, error: unknown): void | Promise<void>;
+  /** Before a thread's first task. */
+  runStartup(): Promise<void>;
+  /** In the same thread, when it ends in good order. */
+  runShutdown(): Promise<void>;
 }
 
 export interface HueySettings {

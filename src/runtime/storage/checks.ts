@@ -6,9 +6,10 @@ import type { Completion } from '../completion.js';
 import { decodeCompletions } from '../completion.js';
 import { ConfigurationError, MalformedMessage } from '../errors.js';
 import { checkId } from '../ids.js';
+import { NAME_MAX_CHARS } from '../limits.js';
 import type { Head } from '../message.js';
 import { checkName, decodeHead } from '../message.js';
-import type { EnqueueItem, Mark, MarkTarget, StepCall, Transition } from '../storage.js';
+import type { EnqueueItem, LockOwner, Mark, MarkTarget, StepCall, Transition } from '../storage.js';
 
 export interface CheckedItem {
   text: string;
@@ -107,6 +108,23 @@ export function checkTarget(target: MarkTarget): MarkTarget {
   if ('id' in target) checkId(target.id);
   else checkName(target.task);
   return target;
+}
+
+/** The name of a lock or a rate limit. */
+export function checkLockName(name: string): string {
+  if (typeof name !== 'string' || name.length === 0 || name.length > NAME_MAX_CHARS) {
+    throw new ConfigurationError(`the name of a lock or a limit has 1 to ${NAME_MAX_CHARS} characters`, 'bad-name');
+  }
+  return name;
+}
+
+export function checkOwner(owner: LockOwner): LockOwner {
+  if (owner.token === '') throw new ConfigurationError('the owner of a lock has a token');
+  if ((owner.run === undefined) === (owner.leaseMs === undefined)) {
+    throw new ConfigurationError('a lock belongs to a run or to a process: give one of run and leaseMs');
+  }
+  if (owner.leaseMs !== undefined) checkLease(owner.leaseMs);
+  return owner;
 }
 
 /** A whole number from 0 on. */

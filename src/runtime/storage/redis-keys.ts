@@ -19,6 +19,13 @@
  *     ids:BUCKET           string  bitmap of the ids of a bucket that were enqueued; of an id of one's own: '1'
  *     result:BUCKET        hash    number in the bucket, or id -> expiry (13 digits), record
  *     done:BUCKET          channel id, line break, record or nothing, line break, ...
+ *     unique               hash    key -> until (13 digits), id
+ *     locks                hash    name -> JSON
+ *     keys                 hash    key -> JSON text
+ *     rate:NAME            string  calls in the window, which is its life
+ *     chord:ID             hash    size, callback, n, c0, c1, ...
+ *     note:KIND:ID         string  progress or log of a task
+ *     events               channel JSON list of events
  *     control              channel 's': something was scheduled earlier than what was known
  */
 import { bucketOf } from '../ids.js';
@@ -28,11 +35,13 @@ export class RedisKeys {
   readonly prefix: string;
   readonly ready: string;
   readonly control: string;
+  readonly events: string;
 
   constructor(queue: string) {
     this.prefix = `huey:{${queue}}:`;
     this.ready = `${this.prefix}ready`;
     this.control = `${this.prefix}control`;
+    this.events = `${this.prefix}events`;
   }
 
   inflight(consumer: string): string {

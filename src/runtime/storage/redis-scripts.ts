@@ -1,244 +1,52 @@
 /**
- * The Lua scripts. KEYS[1] is the queue's `ready` key, for the routing of a cluster; ARGV[1] is the queue's prefix,
- * from which the scripts build the other names (redis-keys.ts), since buckets and consumers are known only from the
- * data. All are in one slot.
- *
- * Rules they keep, because Redis undoes nothing:
- *  - everything is parsed and checked, types of keys included, before the first write;
- *  - what must work on a full server frees first: once a script has deleted something, Redis lets it write on;
- *  - no more than 800 values are unpacked at once.
- *
- * Positions in a message are those of message.ts plus one: version 3, care 4, lapses 13, deaths 14, priority 15-19,
- * expiry 26-38, id from 39.
+ * The Lua scripts, one for each verb of the storage. Each says what ARGV it takes and what it returns. The rules that they keep
+ * and the parts that they share stand in redis-lua.ts; what stands beside the life of a task in redis-side-scripts.ts.
  */
-import {
-  DEAD_MAX,
-  DEAD_TTL_MS,
-  DEATHS_MAX,
-  DEDUPE_TTL_MS,
-  END_MARKER_TTL_MS,
-  RESULT_TTL_MS,
-  SUSPECT_LAPSES,
-  UNKNOWN_TASK_TTL_MS,
-} from '../limits.js';
 import { GONE_PAYLOAD } from '../completion.js';
-
-const PRELUDE = `
-local P = ARGV[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
-local function expect(name, kind)
-  local found = redis.call('TYPE', P .. name).ok
-  if found ~= 'none' and found ~= kind then
-    error('WRONGTYPE ' .. P .. name .. ' is a ' .. found .. ' and not a ' .. kind, 0)
-  end
-end
-
-local function free()
-  redis.call('DEL', P .. 'nothing')
-end
-
-local function stamp(ms)
-  return string.format('%013.0f', ms)
-end
-
-local function inGroups(list, call)
-  for from = 1, #list, 800 do
-    call(unpack(list, from, math.min(from + 799, #list)))
-  end
-end
-
-local function generated(id)
-  return #id == 19 and not string.find(id, '[^0-9a-z]')
-end
-
-local function idAndName(m)
-  return string.match(m, '^([^ "\\\\%c]+) ([^"\\\\%c]+)",', 39)
-end
-`;
-
-/** Where a message goes that can be leased from now on. */
-const PLACE = `
--- A ring wakes a consumer that waits at ready for what stands beside it. It is only ever alone in the list.
-local rung
-
-local function unring()
-  if rung == nil then rung = redis.call('LINDEX', P .. 'ready', 0) == '' end
-  if rung then redis.call('LPOP', P .. 'ready') end
-  rung = false
-end
-
-local function ring()
-  if redis.call('LLEN', P .. 'ready') == 0 then
-    redis.call('RPUSH', P .. 'ready', '')
-    rung = true
-  end
-end
-
-local function place(m, atHead)
-  -- What is no message of this version waits among the others: whoever leases it knows what to do.
-  if string.byte(m, 3) == 49 and string.byte(m, 4) ~= 48 then
-    if (tonumber(string.sub(m, 13, 13), 36) or 0) >= ${SUSPECT_LAPSES} then
-      redis.call(atHead and 'LPUSH' or 'RPUSH', P .. 'suspects', m)
-      return ring()
-    end
-    local priority = tonumber(string.sub(m, 15, 19)) or 0
-    if priority ~= 0 then
-      local arrival = atHead and -redis.call('HINCRBY', P .. 'arrivals', 'front', 1)
-        or redis.call('HINCRBY', P .. 'arrivals', 'back', 1)
-      redis.call('ZADD', P .. (priority > 0 and 'hi' or 'lo'), string.format('%.0f', -priority * 1099511627776 + arrival), m)
-      return ring()
-    end
-  end
-  unring()
-  redis.call(atHead and 'LPUSH' or 'RPUSH', P .. 'ready', m)
-end
-
--- A move brought it to a consumer that could not take it any more.
-local function giveLandingBack(consumer)
-  local key = P .. 'landing:' .. consumer
-  for _, m in ipairs(redis.call('LRANGE', key, 0, -1)) do
-    if m ~= '' then place(m, true) end
-  end
-  redis.call('DEL', key)
-end
-
-local function expectPlaces()
-  expect('ready', 'list') expect('suspects', 'list') expect('arrivals', 'hash')
-  expect('hi', 'zset') expect('lo', 'zset') expect('scheduled', 'zset')
-end
-`;
-
-/** Records of ended tasks, by bucket, and the push to those who wait. */
-const SETTLE = `
-local groups, groupOf = {}, {}
-
-local function settle(id, ttlSeconds, record)
-  local bucket, field = id, id
-  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
-  local group = groupOf[bucket]
-  if not group then
-    group = {bucket = bucket, ttl = 0, fields = {}, lines = {}}
-    groupOf[bucket] = group
-    groups[#groups + 1] = group
-  end
-  if ttlSeconds > group.ttl then group.ttl = ttlSeconds end
-  local fields, lines = group.fields, group.lines
-  fields[#fields + 1] = field
-  fields[#fields + 1] = stamp(now + ttlSeconds * 1000) .. record
-  lines[#lines + 1] = id
-  lines[#lines + 1] = #record > 1024 and '' or record
-end
-
-local function flushSettled()
-  for _, group in ipairs(groups) do
-    local key = P .. 'result:' .. group.bucket
-    inGroups(group.fields, function(...) redis.call('HSET', key, ...) end)
-    if redis.call('TTL', key) < group.ttl then redis.call('EXPIRE', key, group.ttl + 1) end
-    redis.call('PUBLISH', P .. 'done:' .. group.bucket, table.concat(group.lines, '\\n'))
-  end
-end
-
-local function forgetMark(id)
-  redis.call('HDEL', P .. 'marks', 'i:' .. id)
-end
-
-local function bury(id, m, reason)
-  redis.call('HSET', P .. 'dead', id, stamp(now) .. reason .. '\\n' .. m)
-  redis.call('ZADD', P .. 'dead-at', now, id)
-  local old = redis.call('ZRANGEBYSCORE', P .. 'dead-at', '-inf', now - ${DEAD_TTL_MS}, 'LIMIT', 0, 100)
-  if #old == 0 and redis.call('ZCARD', P .. 'dead-at') > ${DEAD_MAX} then
-    old = redis.call('ZRANGE', P .. 'dead-at', 0, 0)
-  end
-  if #old > 0 then
-    redis.call('HDEL', P .. 'dead', unpack(old))
-    redis.call('ZREM', P .. 'dead-at', unpack(old))
-  end
-end
-
-local function expectRecords()
-  expect('dead', 'hash') expect('dead-at', 'zset') expect('marks', 'hash')
-end
-`;
-
-/** Storing new messages. `when` is '' (now), 'd' and ms (delay) or 'a' and ms since 1970. */
-const STORE = `
-local function checkItem(m)
-  local id = idAndName(m)
-  if not id or not string.find(m, '^%["1[01r]') or string.find(m, '\\n', 1, true) then
-    error('MALFORMED not a message of version 1', 0)
-  end
-  return id
-end
-
-local seenBuckets = {}
-
-local function isNew(id)
-  if not generated(id) then
-    return redis.call('SET', P .. 'ids:' .. id, '1', 'NX', 'PX', ${DEDUPE_TTL_MS})
-  end
-  local key = P .. 'ids:' .. string.sub(id, 1, 16)
-  local was = redis.call('SETBIT', key, tonumber(string.sub(id, 17), 36), 1)
-  if not seenBuckets[key] then
-    seenBuckets[key] = true
-    redis.call('PEXPIRE', key, ${DEDUPE_TTL_MS})
-  end
-  return was == 0
-end
-
-local earliest
-
-local function store(m, when, plain)
-  if string.byte(m, 4) == 114 then
-    m = string.sub(m, 1, 3) .. '1' .. string.sub(m, 5, 25) .. stamp(now + tonumber(string.sub(m, 26, 38))) .. string.sub(m, 39)
-  end
-  local due = 0
-  if when ~= '' then
-    due = tonumber(string.sub(when, 2))
-    if string.byte(when) == 100 then due = due + now end
-  end
-  if due > now then
-    redis.call('ZADD', P .. 'scheduled', due, m)
-    if not earliest or due < earliest then earliest = due end
-  elseif plain and string.byte(m, 4) == 48 then
-    plain[#plain + 1] = m
-  else
-    place(m)
-  end
-end
-
-local function hintScheduled()
-  if not earliest then return end
-  local first = redis.call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
-  if tonumber(first[2]) == earliest then redis.call('PUBLISH', P .. 'control', 's') end
-end
-`;
+import { DEATHS_MAX, END_MARKER_TTL_MS, SUSPECT_LAPSES, UNKNOWN_TASK_TTL_MS } from '../limits.js';
+import { GIVE_BACK, HEARD, PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
+import { SIDE_SCRIPTS } from './redis-side-scripts.js';
 
 /**
- * ARGV: prefix, then for each item: message, when.
- * Returns the positions (from 0) of those that were enqueued before.
+ * ARGV: prefix, chords (JSON: [{ id, size, callback }], or ''), then for each item: message, when.
+ * Returns the positions (from 0) of those that were enqueued before, then for each that gave way to the holder of its
+ * unique key: its position as text, the holder's id.
  */
-const ENQUEUE = `${PRELUDE}${PLACE}${STORE}
-expectPlaces()
-local ids = {}
-for i = 2, #ARGV, 2 do ids[i] = checkItem(ARGV[i]) end
-local duplicates, plain = {}, {}
-for i = 2, #ARGV, 2 do
-  if isNew(ids[i]) then store(ARGV[i], ARGV[i + 1], plain) else duplicates[#duplicates + 1] = i / 2 - 1 end
+const ENQUEUE = `${PRELUDE}${PLACE}${SETTLE}${STORE}
+expectPlaces() expectLinks() expect('marks', 'hash')
+for i = 3, #ARGV, 2 do checkItem(ARGV[i]) end
+local chords = ARGV[2] ~= '' and cjson.decode(ARGV[2]) or {}
+for _, chord in ipairs(chords) do
+  checkItem(chord.callback)
+  expect('chord:' .. chord.id, 'hash')
 end
+local reply, conflicts, plain = {}, {}, {}
+for i = 3, #ARGV, 2 do
+  local refused = storeItem(ARGV[i], ARGV[i + 1], plain)
+  local position = (i - 3) / 2
+  if refused == 'duplicate' then
+    reply[#reply + 1] = position
+  elseif refused then
+    conflicts[#conflicts + 1] = tostring(position)
+    conflicts[#conflicts + 1] = refused
+  end
+end
+for _, chord in ipairs(chords) do plan(chord) end
 if #plain > 0 then unring() end
 inGroups(plain, function(...) redis.call('RPUSH', P .. 'ready', ...) end)
+flushSettled()
 hintScheduled()
-return duplicates
+for _, value in ipairs(conflicts) do reply[#reply + 1] = value end
+return reply
 `;
 
 /**
  * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), number of blobs, the blobs (completion.ts),
  * then transitions, flat:
- *   'S', id, record, ttl seconds, number of items, (message, when) of each
+ *   'S', id, record, ttl seconds, effects
  *   'Q', id, message, delay ms, 'head' or 'tail'
- *   'B', id, message, reason, record, ttl seconds
+ *   'B', id, message, reason, record, ttl seconds, effects
+ * Effects are JSON or ''.
  * Returns now, committed, refused, left, held, dropped (JSON), solo message or '', then text and count of each chunk.
  * Errors: REAPED where the consumer is not registered, STALE where the lane's number is an old one.
  */
@@ -292,7 +100,7 @@ if last then
 end
 
 -- Parse and check.
-expectPlaces() expectRecords() expect('alien', 'hash')
+expectPlaces() expectRecords() expectLinks() expect('alien', 'hash')
 expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list')
 local doneIds, doneTtls, doneRecords, n = {}, {}, {}, 0
 local blobs = tonumber(ARGV[8])
@@ -309,17 +117,17 @@ while arg <= #ARGV do
   local kind = ARGV[arg]
   local move = {kind = kind, id = ARGV[arg + 1]}
   if kind == 'S' then
-    move.record, move.ttl, move.from = ARGV[arg + 2], tonumber(ARGV[arg + 3]), arg + 5
-    move.to = move.from + 2 * tonumber(ARGV[arg + 4]) - 1
-    for i = move.from, move.to, 2 do checkItem(ARGV[i]) end
-    arg = move.to + 1
+    move.record, move.ttl = ARGV[arg + 2], tonumber(ARGV[arg + 3])
+    move.effects = ARGV[arg + 4] ~= '' and checkEffects(cjson.decode(ARGV[arg + 4]))
+    arg = arg + 5
   elseif kind == 'Q' then
     move.text, move.delay, move.atHead = ARGV[arg + 2], tonumber(ARGV[arg + 3]), ARGV[arg + 4] == 'head'
     checkItem(move.text)
     arg = arg + 5
   elseif kind == 'B' then
     move.text, move.reason, move.record, move.ttl = ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4], tonumber(ARGV[arg + 5])
-    arg = arg + 6
+    move.effects = ARGV[arg + 6] ~= '' and checkEffects(cjson.decode(ARGV[arg + 6]))
+    arg = arg + 7
   else
     return redis.error_reply('ERR unknown transition ' .. tostring(kind))
   end
@@ -351,11 +159,7 @@ for _, move in ipairs(transitions) do
       if move.kind == 'B' then bury(move.id, move.text, move.reason) end
       settle(move.id, move.ttl, move.record)
       if marksOn then forgetMark(move.id) end
-      if move.kind == 'S' then
-        for i = move.from, move.to, 2 do
-          if isNew(checkItem(ARGV[i])) then store(ARGV[i], ARGV[i + 1]) end
-        end
-      end
+      if move.effects then apply(move.effects, move.id) end
     end
   end
 end
@@ -363,7 +167,14 @@ end
 -- Lease.
 local got, ids, fields, dropped, alone = {}, {}, {}, {}, ''
 
-local function drop(id, name, state, letter)
+-- What concerns others, or died too often, is settled by the consumer, with all that belongs to its end.
+local function drop(id, name, state, letter, m)
+  if letter == 'x' or string.byte(m, 4) >= 52 then
+    dropped[#dropped + 1] = {id = id, name = name, state = state, text = m}
+    fields[#fields + 1] = id
+    fields[#fields + 1] = m
+    return
+  end
   dropped[#dropped + 1] = {id = id, name = name, state = state}
   settle(id, ${END_MARKER_TTL_MS / 1000}, letter)
 end
@@ -402,14 +213,15 @@ end
 local function accept(m)
   if m == '' then return end
   local id, name = idAndName(m)
-  if not id or not string.find(m, '^%["1[01]') or string.find(m, '\\n', 1, true) then return oddOne(m) end
+  if not id or not string.find(m, '^%["1[0-7]') or string.find(m, '\\n', 1, true) then return oddOne(m) end
   if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then
     forgetMark(id)
-    return drop(id, name, 'revoked', 'r')
+    return drop(id, name, 'revoked', 'r', m)
   end
-  if string.byte(m, 4) ~= 48 then
+  if string.byte(m, 4) % 2 == 1 then
     local expiry = tonumber(string.sub(m, 26, 38))
-    if expiry and expiry > 0 and expiry <= now then return drop(id, name, 'expired', 'e') end
+    if expiry and expiry > 0 and expiry <= now then return drop(id, name, 'expired', 'e', m) end
+    if (tonumber(string.sub(m, 14, 14), 36) or 0) > ${DEATHS_MAX} then return drop(id, name, 'dead', 'x', m) end
   end
   got[#got + 1] = m
   ids[#ids + 1] = id
@@ -470,27 +282,6 @@ end
 return reply
 `;
 
-/** Whoever is heard: keeps the time since when there was no gap. */
-const HEARD = `
-local function noteGap(lease)
-  local last = tonumber(redis.call('HGET', P .. 'clock', 'last') or 0)
-  if now - last > lease / 2 or now < last then redis.call('HSET', P .. 'clock', 'awake', now) end
-  if now < last then
-    for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', P .. 'consumers', now + lease, '+inf')) do
-      redis.call('ZADD', P .. 'consumers', now + lease, consumer)
-    end
-    redis.call('HSET', P .. 'clock', 'last', now)
-  end
-end
-
-local function heard(consumer, lease)
-  free()
-  noteGap(lease)
-  redis.call('HSET', P .. 'clock', 'last', now)
-  redis.call('ZADD', P .. 'consumers', now + lease, consumer)
-end
-`;
-
 /** ARGV: prefix, consumer, lease ms. Returns now. */
 const REGISTER = `${PRELUDE}${HEARD}
 expect('consumers', 'zset') expect('clock', 'hash')
@@ -505,31 +296,6 @@ if not redis.call('ZSCORE', P .. 'consumers', ARGV[2]) then return redis.error_r
 heard(ARGV[2], tonumber(ARGV[3]))
 local landing = redis.call('LLEN', P .. 'landing:' .. ARGV[2])
 return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing}
-`;
-
-/** What a consumer held goes back to the head, in the order of the ids; `change` may rewrite a message or keep it. */
-const GIVE_BACK = `
-local function giveBack(consumer, change)
-  local count = 0
-  local flat = redis.call('HGETALL', P .. 'inflight:' .. consumer)
-  redis.call('DEL', P .. 'inflight:' .. consumer, P .. 'lanes:' .. consumer)
-  giveLandingBack(consumer)
-  redis.call('ZREM', P .. 'consumers', consumer)
-  local ids, texts = {}, {}
-  for i = 1, #flat, 2 do
-    ids[#ids + 1] = flat[i]
-    texts[flat[i]] = flat[i + 1]
-  end
-  table.sort(ids, function(a, b) return a > b end)
-  for _, id in ipairs(ids) do
-    local m = change(id, texts[id])
-    if m then
-      place(m, true)
-      count = count + 1
-    end
-  end
-  return count
-end
 `;
 
 /** ARGV: prefix, consumer. */
@@ -555,9 +321,9 @@ end
 return count
 `;
 
-/** ARGV: prefix, lease ms. Returns now, tasks given back, tasks put aside, then the consumers. */
-const REAP = `${PRELUDE}${PLACE}${SETTLE}${HEARD}${GIVE_BACK}
-expectPlaces() expectRecords() expect('consumers', 'zset') expect('clock', 'hash')
+/** ARGV: prefix, lease ms. Returns now, tasks given back, then the consumers. */
+const REAP = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}
+expectPlaces() expect('consumers', 'zset') expect('clock', 'hash')
 local lease = tonumber(ARGV[2])
 free()
 noteGap(lease)
@@ -568,34 +334,24 @@ if awake + lease <= now then gone = redis.call('ZRANGEBYSCORE', P .. 'consumers'
 local digits = '0123456789abcdefghijklmnopqrstuvwxyz'
 local function up(m, at)
   local value = math.min(tonumber(string.sub(m, at, at), 36) + 1, 35)
-  return string.sub(m, 1, at - 1) .. string.sub(digits, value + 1, value + 1) .. string.sub(m, at + 1), value
+  return string.sub(m, 1, at - 1) .. string.sub(digits, value + 1, value + 1) .. string.sub(m, at + 1)
 end
 
-local tasks, dead = 0, 0
-local function charge(id, m)
+local tasks = 0
+local function charge(_, m)
   local lapses = tonumber(string.sub(m, 13, 13), 36)
-  m = string.sub(m, 1, 3) .. '1' .. string.sub(m, 5)
+  local care = string.byte(m, 4) - 48
+  if care % 2 == 0 then m = string.sub(m, 1, 3) .. (care + 1) .. string.sub(m, 5) end
   m = up(m, 13)
-  if lapses < ${SUSPECT_LAPSES} then return m end
-  local deaths
-  m, deaths = up(m, 14)
-  if deaths <= ${DEATHS_MAX} then return m end
-  dead = dead + 1
-  local reason = 'the process died ' .. deaths .. ' times while it ran alone'
-  bury(id, m, reason)
-  settle(id, ${RESULT_TTL_MS / 1000}, 'x' .. cjson.encode({reason = reason}))
-  forgetMark(id)
-  return nil
+  return lapses < ${SUSPECT_LAPSES} and m or up(m, 14)
 end
 
-local reply = {now, 0, 0}
+local reply = {now, 0}
 for _, consumer in ipairs(gone) do
   tasks = tasks + giveBack(consumer, charge)
   reply[#reply + 1] = consumer
 end
-flushSettled()
 reply[2] = tasks
-reply[3] = dead
 return reply
 `;
 
@@ -612,7 +368,7 @@ return {now, #due, next[2] or ''}
 `;
 
 /** ARGV: prefix, task, minute ms, message. Returns 1 where this call enqueued the tick. */
-const TICK = `${PRELUDE}${PLACE}${STORE}
+const TICK = `${PRELUDE}${PLACE}${SETTLE}${STORE}
 expectPlaces() expect('ticks', 'hash')
 local minute = tonumber(ARGV[3])
 checkItem(ARGV[4])
@@ -680,6 +436,7 @@ return mark
 
 /** name of the command -> Lua. All take one key. */
 export const SCRIPTS = {
+  ...SIDE_SCRIPTS,
   hueyEnqueue: ENQUEUE,
   hueyStep: STEP,
   hueyRegister: REGISTER,

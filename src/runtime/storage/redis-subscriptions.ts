@@ -18,7 +18,10 @@ export class RedisSubscriptions {
   readonly #channels = new Map<string, Set<string>>();
   readonly #subscribed = new Map<string, Promise<void>>();
   #control = false;
+  #listening = false;
   #waiting = 0;
+  /** Since the connection was lost, events may have been missed. */
+  #lost = false;
 
   constructor(keys: RedisKeys, spec: RedisSpec, events: () => StorageEvents) {
     this.#keys = keys;
@@ -27,7 +30,10 @@ export class RedisSubscriptions {
       onMessage: (channel, message) => this.#receive(channel, message),
       // The driver subscribes again by itself only on a client that it keeps.
       onReady: () => this.#resubscribe(),
-      onLost: () => this.#subscribed.clear(),
+      onLost: () => {
+        this.#lost = true;
+        this.#subscribed.clear();
+      },
     });
   }
 
@@ -66,6 +72,18 @@ export class RedisSubscriptions {
     this.#subscribe(this.#keys.control).catch(() => undefined);
   }
 
+  async listenToEvents(on: boolean): Promise<void> {
+    if (on === this.#listening) return;
+    this.#listening = on;
+    this.#hold(on ? 1 : -1);
+    if (on) {
+      await this.#subscribe(this.#keys.events);
+      return;
+    }
+    this.#subscribed.delete(this.#keys.events);
+    await this.#connection.run((client) => client.unsubscribe(this.#keys.events));
+  }
+
   close(): void {
     this.#connection.close();
   }
@@ -83,6 +101,11 @@ export class RedisSubscriptions {
   #resubscribe(): void {
     const channels = [...this.#channels.keys()];
     if (this.#control) channels.push(this.#keys.control);
+    if (this.#listening) {
+      channels.push(this.#keys.events);
+      if (this.#lost) this.#events().onEvents?.([], true);
+    }
+    this.#lost = false;
     for (const channel of channels) this.#subscribe(channel).catch(() => undefined);
   }
 
@@ -102,6 +125,10 @@ export class RedisSubscriptions {
     const events = this.#events();
     if (channel === this.#keys.control) {
       events.onScheduled?.();
+      return;
+    }
+    if (channel === this.#keys.events) {
+      events.onEvents?.(JSON.parse(message) as string[], false);
       return;
     }
     const waiting = this.#channels.get(channel);

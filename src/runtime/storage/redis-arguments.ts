@@ -1,0 +1,64 @@
+/** The arguments and replies of the scripts, as they travel. */
+import { StorageRefused } from '../errors.js';
+import type { Dropped, Effects, EnqueueItem, StepCall, StepReply, Transition } from '../storage.js';
+import { checkStepCall, checkTransition, checkWhen } from './checks.js';
+import type { RedisArgument } from './redis-connection.js';
+
+/** ARGV of the enqueue script for one item, after its message. The messages themselves are looked at by the script. */
+export function whenOf(item: EnqueueItem): string {
+  const { delayMs, etaMs } = checkWhen(item);
+  const when = etaMs !== undefined ? `a${Math.floor(etaMs)}` : delayMs > 0 ? `d${Math.ceil(delayMs)}` : '';
+  if (item.unique === undefined && item.replaces === undefined) return when;
+  return JSON.stringify({ when, unique: item.unique, replaces: item.replaces });
+}
+
+/** ARGV of the step script, without the prefix. */
+export function stepArguments(call: StepCall): RedisArgument[] {
+  checkStepCall(call);
+  const args: RedisArgument[] = [call.consumer, call.lane, call.seq, call.chunks, call.chunkSize, call.solo ? 1 : 0];
+  args.push(call.completions.length);
+  for (const bytes of call.completions) args.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  for (const transition of call.transitions) args.push(...transitionArguments(transition));
+  return args;
+}
+
+function transitionArguments(move: Transition): RedisArgument[] {
+  checkTransition(move);
+  switch (move.kind) {
+    case 'settle':
+      return ['S', move.id, move.record, move.ttlSeconds, effectsText(move.effects)];
+    case 'requeue':
+      return ['Q', move.id, move.text, Math.ceil(move.delayMs), move.at];
+    case 'bury':
+      return ['B', move.id, move.text, move.reason.replaceAll('\n', ' '), move.record, move.ttlSeconds, effectsText(move.effects)];
+  }
+}
+
+export function readStep(reply: unknown): StepReply {
+  if (!Array.isArray(reply)) throw new StorageRefused('the step script gave no list');
+  const [now, committed, refused, left, held, dropped, solo, ...rest] = reply as [number, number, number, number, number, string, string];
+  const chunks: StepReply['chunks'] = [];
+  for (let i = 0; i + 1 < rest.length; i += 2) chunks.push({ text: String(rest[i]), count: Number(rest[i + 1]) });
+  return {
+    now,
+    committed,
+    refused,
+    left,
+    held,
+    // cjson writes an empty list as {}.
+    dropped: dropped === '{}' ? [] : (JSON.parse(dropped) as Dropped[]),
+    solo: solo === '' ? undefined : solo,
+    chunks,
+  };
+}
+
+/** Empty lists are left out: cjson cannot tell them from objects. */
+function effectsText(effects: Effects | undefined): string {
+  if (effects === undefined) return '';
+  const { enqueue = [], also = [], ...rest } = effects;
+  return JSON.stringify({
+    ...rest,
+    ...(enqueue.length > 0 ? { enqueue: enqueue.map((item) => ({ text: item.text, when: whenOf(item) })) } : {}),
+    ...(also.length > 0 ? { also } : {}),
+  });
+}

@@ -1,0 +1,146 @@
+/** Looking at a queue in Redis as a whole, and emptying it. For people and tests; nothing here is on the way of a task. */
+import { Cluster, type Redis } from 'ioredis';
+import { decodeRecord, type ResultRecord } from '../completion.js';
+import type { Listed, Place } from '../storage.js';
+import type { RedisConnection } from './redis-connection.js';
+import type { RedisKeys } from './redis-keys.js';
+
+const SCAN_COUNT = 1000;
+/** A look at a whole queue may take longer than a call on the way of a task. */
+const TIMEOUT_MS = 60_000;
+/** What outlives a flush: consumers, and what they hold. */
+const KEPT = /^(consumers|clock|inflight:|landing:|lanes:)/;
+
+export class RedisListing {
+  readonly #keys: RedisKeys;
+  readonly #commands: RedisConnection;
+
+  constructor(keys: RedisKeys, commands: RedisConnection) {
+    this.#keys = keys;
+    this.#commands = commands;
+  }
+
+  async list(place: Place, limit: number): Promise<Listed[]> {
+    if (limit === 0) return [];
+    switch (place) {
+      case 'ready':
+        return this.#ready(limit);
+      case 'scheduled':
+        return this.#scheduled(limit);
+      case 'running':
+        return this.#running(limit);
+      case 'dead':
+        return this.#dead(limit);
+    }
+  }
+
+  async results(limit: number): Promise<{ id: string; record: ResultRecord }[]> {
+    const results: { id: string; record: ResultRecord }[] = [];
+    await this.#eachResult((id, record) => {
+      if (results.length < limit) results.push({ id, record });
+      return results.length < limit;
+    });
+    return results;
+  }
+
+  async resultCount(): Promise<number> {
+    let count = 0;
+    await this.#eachResult(() => {
+      count += 1;
+      return true;
+    });
+    return count;
+  }
+
+  async flush(): Promise<void> {
+    const { prefix } = this.#keys;
+    await this.#eachKey('*', async (client, names) => {
+      const gone = names.filter((name) => !KEPT.test(name.slice(prefix.length)));
+      if (gone.length > 0) await client.unlink(...gone);
+      return true;
+    });
+  }
+
+  async #ready(limit: number): Promise<Listed[]> {
+    const p = this.#keys.prefix;
+    return this.#commands.run(async (client) => {
+      const [hi, ready, lo, suspects] = await Promise.all([
+        client.zrange(`${p}hi`, '0', String(limit - 1)),
+        client.lrange(`${p}ready`, 0, limit - 1),
+        client.zrange(`${p}lo`, '0', String(limit - 1)),
+        client.lrange(`${p}suspects`, 0, limit - 1),
+      ]);
+      const texts = [...hi, ...ready, ...lo, ...suspects].filter((text) => text !== '');
+      return texts.slice(0, limit).map((text) => ({ text }));
+    });
+  }
+
+  async #scheduled(limit: number): Promise<Listed[]> {
+    const flat = await this.#commands.run((client) => client.zrange(`${this.#keys.prefix}scheduled`, '0', String(limit - 1), 'WITHSCORES'));
+    return pairs(flat).map(([text, due]) => ({ text, etaMs: Number(due) }));
+  }
+
+  async #running(limit: number): Promise<Listed[]> {
+    return this.#commands.run(async (client) => {
+      const consumers = await client.zrange(`${this.#keys.prefix}consumers`, '0', '-1');
+      const held = await Promise.all(consumers.map((consumer) => client.hvals(this.#keys.inflight(consumer))));
+      return held
+        .flat()
+        .slice(0, limit)
+        .map((text) => ({ text }));
+    });
+  }
+
+  async #dead(limit: number): Promise<Listed[]> {
+    const p = this.#keys.prefix;
+    return this.#commands.run(async (client) => {
+      const ids = await client.zrevrange(`${p}dead-at`, 0, limit - 1);
+      if (ids.length === 0) return [];
+      const values = await client.hmget(`${p}dead`, ...ids);
+      return values.flatMap((value, i) => {
+        if (value === null) return [];
+        const lineEnd = value.indexOf('\n');
+        const listed: Listed = { id: ids[i] ?? '', text: value.slice(lineEnd + 1), reason: value.slice(13, lineEnd), at: Number(value.slice(0, 13)) };
+        return [listed];
+      });
+    });
+  }
+
+  /** Values that are there to be read: no end markers, nothing that was read or is over. Until `look` gives false. */
+  async #eachResult(look: (id: string, record: ResultRecord) => boolean): Promise<void> {
+    const start = `${this.#keys.prefix}result:`;
+    await this.#eachKey('result:*', async (client, names) => {
+      for (const name of names) {
+        const bucket = name.slice(start.length);
+        const fields = await client.hgetall(name);
+        for (const [field, value] of Object.entries(fields)) {
+          if (Number(value.slice(0, 13)) <= Date.now() || value.length <= 15) continue;
+          if (!look(field === bucket ? field : bucket + field, decodeRecord(value.slice(13)))) return false;
+        }
+      }
+      return true;
+    });
+  }
+
+  async #eachKey(pattern: string, visit: (client: Redis, names: string[]) => Promise<boolean>): Promise<void> {
+    // A bracket begins a class in a pattern; the braces of the hash tag do not.
+    const match = `${this.#keys.prefix.replaceAll(/[[\]*?\\]/g, '\\$&')}${pattern}`;
+    await this.#commands.run(async (client) => {
+      const nodes = client instanceof Cluster ? client.nodes('master') : [client as Redis];
+      for (const node of nodes) {
+        let cursor = '0';
+        do {
+          const [next, names] = await node.scan(cursor, 'MATCH', match, 'COUNT', SCAN_COUNT);
+          cursor = next;
+          if (names.length > 0 && !(await visit(node, names))) return;
+        } while (cursor !== '0');
+      }
+    }, TIMEOUT_MS);
+  }
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const list: [string, string][] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i] ?? '', flat[i + 1] ?? '']);
+  return list;
+}

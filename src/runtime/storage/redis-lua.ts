@@ -1,0 +1,352 @@
+/**
+ * The parts that the Lua scripts (redis-scripts.ts) are made of. KEYS[1] is the queue's `ready` key, for the routing of a cluster; ARGV[1] is the queue's prefix,
+ * from which the scripts build the other names (redis-keys.ts), since buckets and consumers are known only from the
+ * data. All are in one slot.
+ *
+ * Rules they keep, because Redis undoes nothing:
+ *  - everything is parsed and checked, types of keys included, before the first write;
+ *  - what must work on a full server frees first: once a script has deleted something, Redis lets it write on;
+ *  - no more than 800 values are unpacked at once.
+ *
+ * Positions in a message are those of message.ts plus one: version 3, care 4, lapses 13, deaths 14, priority 15-19,
+ * expiry 26-38, id from 39.
+ */
+import { DEAD_MAX, DEAD_TTL_MS, DEDUPE_TTL_MS, END_MARKER_TTL_MS, ID_MARK_LIFE_MS, SUSPECT_LAPSES } from '../limits.js';
+
+export const PRELUDE = `
+local P = ARGV[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function expect(name, kind)
+  local found = redis.call('TYPE', P .. name).ok
+  if found ~= 'none' and found ~= kind then
+    error('WRONGTYPE ' .. P .. name .. ' is a ' .. found .. ' and not a ' .. kind, 0)
+  end
+end
+
+local function free()
+  redis.call('DEL', P .. 'nothing')
+end
+
+local function stamp(ms)
+  return string.format('%013.0f', ms)
+end
+
+local function inGroups(list, call)
+  for from = 1, #list, 800 do
+    call(unpack(list, from, math.min(from + 799, #list)))
+  end
+end
+
+local function generated(id)
+  return #id == 19 and not string.find(id, '[^0-9a-z]')
+end
+
+local function idAndName(m)
+  return string.match(m, '^([^ "\\\\%c]+) ([^"\\\\%c]+)",', 39)
+end
+`;
+
+/** Where a message goes that can be leased from now on. */
+export const PLACE = `
+-- A ring wakes a consumer that waits at ready for what stands beside it. It is only ever alone in the list.
+local rung
+
+local function unring()
+  if rung == nil then rung = redis.call('LINDEX', P .. 'ready', 0) == '' end
+  if rung then redis.call('LPOP', P .. 'ready') end
+  rung = false
+end
+
+local function ring()
+  if redis.call('LLEN', P .. 'ready') == 0 then
+    redis.call('RPUSH', P .. 'ready', '')
+    rung = true
+  end
+end
+
+local function place(m, atHead)
+  -- What is no message of this version waits among the others: whoever leases it knows what to do.
+  if string.byte(m, 3) == 49 and string.byte(m, 4) % 2 == 1 then
+    if (tonumber(string.sub(m, 13, 13), 36) or 0) >= ${SUSPECT_LAPSES} then
+      redis.call(atHead and 'LPUSH' or 'RPUSH', P .. 'suspects', m)
+      return ring()
+    end
+    local priority = tonumber(string.sub(m, 15, 19)) or 0
+    if priority ~= 0 then
+      local arrival = atHead and -redis.call('HINCRBY', P .. 'arrivals', 'front', 1)
+        or redis.call('HINCRBY', P .. 'arrivals', 'back', 1)
+      redis.call('ZADD', P .. (priority > 0 and 'hi' or 'lo'), string.format('%.0f', -priority * 1099511627776 + arrival), m)
+      return ring()
+    end
+  end
+  unring()
+  redis.call(atHead and 'LPUSH' or 'RPUSH', P .. 'ready', m)
+end
+
+-- A move brought it to a consumer that could not take it any more.
+local function giveLandingBack(consumer)
+  local key = P .. 'landing:' .. consumer
+  for _, m in ipairs(redis.call('LRANGE', key, 0, -1)) do
+    if m ~= '' then place(m, true) end
+  end
+  redis.call('DEL', key)
+end
+
+local function expectPlaces()
+  expect('ready', 'list') expect('suspects', 'list') expect('arrivals', 'hash')
+  expect('hi', 'zset') expect('lo', 'zset') expect('scheduled', 'zset')
+end
+`;
+
+/** Records of ended tasks, by bucket, and the push to those who wait. */
+export const SETTLE = `
+local groups, groupOf = {}, {}
+
+local function settle(id, ttlSeconds, record)
+  local bucket, field = id, id
+  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
+  local group = groupOf[bucket]
+  if not group then
+    group = {bucket = bucket, ttl = 0, fields = {}, lines = {}, ids = {}}
+    groupOf[bucket] = group
+    groups[#groups + 1] = group
+  end
+  if ttlSeconds > group.ttl then group.ttl = ttlSeconds end
+  local fields, lines = group.fields, group.lines
+  group.ids[id] = true
+  fields[#fields + 1] = field
+  fields[#fields + 1] = stamp(now + ttlSeconds * 1000) .. record
+  lines[#lines + 1] = id
+  lines[#lines + 1] = #record > 1024 and '' or record
+end
+
+local function hasRecord(id)
+  local bucket, field = id, id
+  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
+  return groupOf[bucket] ~= nil and groupOf[bucket].ids[id] or redis.call('HEXISTS', P .. 'result:' .. bucket, field) == 1
+end
+
+local function flushSettled()
+  for _, group in ipairs(groups) do
+    local key = P .. 'result:' .. group.bucket
+    inGroups(group.fields, function(...) redis.call('HSET', key, ...) end)
+    -- A little longer than needed, so that the next ones seldom have to prolong it; each value has its own expiry.
+    if redis.call('TTL', key) < group.ttl then redis.call('EXPIRE', key, math.ceil(group.ttl * 1.05) + 60) end
+    redis.call('PUBLISH', P .. 'done:' .. group.bucket, table.concat(group.lines, '\\n'))
+  end
+end
+
+local function forgetMark(id)
+  redis.call('HDEL', P .. 'marks', 'i:' .. id)
+end
+
+local function bury(id, m, reason)
+  redis.call('HSET', P .. 'dead', id, stamp(now) .. reason .. '\\n' .. m)
+  redis.call('ZADD', P .. 'dead-at', now, id)
+  local old = redis.call('ZRANGEBYSCORE', P .. 'dead-at', '-inf', now - ${DEAD_TTL_MS}, 'LIMIT', 0, 100)
+  if #old == 0 and redis.call('ZCARD', P .. 'dead-at') > ${DEAD_MAX} then
+    old = redis.call('ZRANGE', P .. 'dead-at', 0, 0)
+  end
+  if #old > 0 then
+    redis.call('HDEL', P .. 'dead', unpack(old))
+    redis.call('ZREM', P .. 'dead-at', unpack(old))
+  end
+end
+
+local function expectRecords()
+  expect('dead', 'hash') expect('dead-at', 'zset') expect('marks', 'hash')
+end
+`;
+
+/**
+ * Storing new messages. `when` is '' (now), 'd' and ms (delay) or 'a' and ms since 1970; or, where there is more to say, JSON:
+ * { when, unique: { key, onConflict, ttlMs }, replaces }.
+ */
+export const STORE = `
+local function checkItem(m)
+  local id = idAndName(m)
+  if not id or not string.find(m, '^%["1[0-7]') or string.find(m, '\\n', 1, true) then
+    error('MALFORMED not a message of version 1', 0)
+  end
+  return id
+end
+
+local seenBuckets = {}
+
+local function isNew(id)
+  if not generated(id) then
+    return redis.call('SET', P .. 'ids:' .. id, '1', 'NX', 'PX', ${DEDUPE_TTL_MS})
+  end
+  local key = P .. 'ids:' .. string.sub(id, 1, 16)
+  local was = redis.call('SETBIT', key, tonumber(string.sub(id, 17), 36), 1)
+  if not seenBuckets[key] then
+    seenBuckets[key] = true
+    redis.call('PEXPIRE', key, ${DEDUPE_TTL_MS})
+  end
+  return was == 0
+end
+
+local earliest
+
+local function store(m, when, plain)
+  local care = string.byte(m, 4) - 48
+  if care % 4 >= 2 then
+    care = care - 2 + (care % 2 == 0 and 1 or 0)
+    m = string.sub(m, 1, 3) .. care .. string.sub(m, 5, 25) .. stamp(now + tonumber(string.sub(m, 26, 38))) .. string.sub(m, 39)
+  end
+  local due = 0
+  if when ~= '' then
+    due = tonumber(string.sub(when, 2))
+    if string.byte(when) == 100 then due = due + now end
+  end
+  if due > now then
+    redis.call('ZADD', P .. 'scheduled', due, m)
+    if not earliest or due < earliest then earliest = due end
+  elseif plain and care % 2 == 0 then
+    plain[#plain + 1] = m
+  else
+    place(m)
+  end
+end
+
+-- It ends as revoked, unless it has started or ended.
+local function replace(id)
+  for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do
+    if redis.call('HEXISTS', P .. 'inflight:' .. consumer, id) == 1 then return end
+  end
+  if hasRecord(id) then return end
+  redis.call('HSET', P .. 'marks', 'i:' .. id, stamp(now + ${ID_MARK_LIFE_MS}) .. '1')
+  settle(id, ${END_MARKER_TTL_MS / 1000}, 'r')
+end
+
+local function holderOf(key)
+  local claim = redis.call('HGET', P .. 'unique', key)
+  if not claim then return nil end
+  local untilMs = tonumber(string.sub(claim, 1, 13))
+  if untilMs > 0 and untilMs <= now then return nil end
+  return string.sub(claim, 14)
+end
+
+local function freeUnique(key, id)
+  if holderOf(key) == id then redis.call('HDEL', P .. 'unique', key) end
+end
+
+-- Stores one item. Gives 'duplicate', or the id that has its unique key; nothing where it was stored.
+local function storeItem(m, when, plain)
+  local id = idAndName(m)
+  if string.byte(when) ~= 123 then
+    if not isNew(id) then return 'duplicate' end
+    store(m, when, plain)
+    return nil
+  end
+  local item = cjson.decode(when)
+  local claim = item.unique
+  local holder = claim and holderOf(claim.key)
+  if holder and holder ~= id and claim.onConflict ~= 'replace' then return holder end
+  if not isNew(id) then return 'duplicate' end
+  if holder and holder ~= id then replace(holder) end
+  if claim then
+    redis.call('HSET', P .. 'unique', claim.key, stamp(claim.ttlMs > 0 and now + claim.ttlMs or 0) .. id)
+  end
+  if item.replaces then replace(item.replaces) end
+  store(m, item.when, plain)
+  return nil
+end
+
+-- Chords: size, callback, n (how many contributed), c0, c1, ... (what they contributed); after the end only 'fired'.
+local function plan(chord)
+  local key = P .. 'chord:' .. chord.id
+  if redis.call('EXISTS', key) == 1 then return end
+  redis.call('HSET', key, 'size', chord.size, 'callback', chord.callback)
+  redis.call('PEXPIRE', key, ${ID_MARK_LIFE_MS})
+end
+
+local function contribute(chord)
+  local key = P .. 'chord:' .. chord.id
+  local size = tonumber(redis.call('HGET', key, 'size'))
+  if not size or redis.call('HSETNX', key, 'c' .. chord.index, chord.value) == 0 then return end
+  if redis.call('HINCRBY', key, 'n', 1) ~= size then return end
+  storeItem(redis.call('HGET', key, 'callback'), '')
+  redis.call('HDEL', key, 'callback')
+end
+
+local function endChord(id)
+  redis.call('DEL', P .. 'chord:' .. id)
+  redis.call('HSET', P .. 'chord:' .. id, 'fired', 1)
+  redis.call('PEXPIRE', P .. 'chord:' .. id, ${DEDUPE_TTL_MS})
+end
+
+-- What belongs to the end of a task.
+local function apply(effects, id)
+  for _, item in ipairs(effects.enqueue or {}) do storeItem(item.text, item.when) end
+  for _, ended in ipairs(effects.also or {}) do
+    if not hasRecord(ended.id) then settle(ended.id, ended.ttlSeconds, ended.record) end
+  end
+  if effects.chord then contribute(effects.chord) end
+  if effects.endChord then endChord(effects.endChord) end
+  if effects.freeUnique then freeUnique(effects.freeUnique, id) end
+end
+
+local function checkEffects(effects)
+  for _, item in ipairs(effects.enqueue or {}) do checkItem(item.text) end
+  return effects
+end
+
+local function expectLinks()
+  expect('unique', 'hash')
+end
+
+local function hintScheduled()
+  if not earliest then return end
+  local first = redis.call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
+  if tonumber(first[2]) == earliest then redis.call('PUBLISH', P .. 'control', 's') end
+end
+`;
+
+/** Whoever is heard: keeps the time since when there was no gap. */
+export const HEARD = `
+local function noteGap(lease)
+  local last = tonumber(redis.call('HGET', P .. 'clock', 'last') or 0)
+  if now - last > lease / 2 or now < last then redis.call('HSET', P .. 'clock', 'awake', now) end
+  if now < last then
+    for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', P .. 'consumers', now + lease, '+inf')) do
+      redis.call('ZADD', P .. 'consumers', now + lease, consumer)
+    end
+    redis.call('HSET', P .. 'clock', 'last', now)
+  end
+end
+
+local function heard(consumer, lease)
+  free()
+  noteGap(lease)
+  redis.call('HSET', P .. 'clock', 'last', now)
+  redis.call('ZADD', P .. 'consumers', now + lease, consumer)
+end
+`;
+
+/** What a consumer held goes back to the head, in the order of the ids; `change` may rewrite a message or keep it. */
+export const GIVE_BACK = `
+local function giveBack(consumer, change)
+  local count = 0
+  local flat = redis.call('HGETALL', P .. 'inflight:' .. consumer)
+  redis.call('DEL', P .. 'inflight:' .. consumer, P .. 'lanes:' .. consumer)
+  giveLandingBack(consumer)
+  redis.call('ZREM', P .. 'consumers', consumer)
+  local ids, texts = {}, {}
+  for i = 1, #flat, 2 do
+    ids[#ids + 1] = flat[i]
+    texts[flat[i]] = flat[i + 1]
+  end
+  table.sort(ids, function(a, b) return a > b end)
+  for _, id in ipairs(ids) do
+    local m = change(id, texts[id])
+    if m then
+      place(m, true)
+      count = count + 1
+    end
+  end
+  return count
+end
+`;
