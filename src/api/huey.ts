@@ -10,6 +10,7 @@ import { checkName } from '../runtime/message.js';
 import { Registry, type AnyFunction, type TaskDefinition } from '../runtime/registry.js';
 import { workerContext, type HueyCore, type HueySettings } from '../runtime/worker-context.js';
 import { Client } from './client.js';
+import { Controls } from './controls.js';
 import { hueySettings, type HueyOptions } from './huey-options.js';
 import { markFrom, type RevokeOptions } from './marks.js';
 import { makeResult, type BlockingGetOptions, type GetOptions, type Result } from './result.js';
@@ -21,7 +22,7 @@ import { makeTask, type Task } from './task.js';
 /** The handles of a list of signatures, each with the type of its result. */
 export type ResultsOf<S extends readonly Signature[]> = { -readonly [K in keyof S]: S[K] extends Signature<infer R> ? Result<R> : never };
 
-export class Huey implements HueyCore, AsyncDisposable {
+export class Huey extends Controls implements HueyCore, AsyncDisposable {
   /** The queue. */
   readonly name: string;
   readonly connection: ConnectionSpec;
@@ -31,11 +32,14 @@ export class Huey implements HueyCore, AsyncDisposable {
 
   /** @throws ConfigurationError */
   constructor(name: string, connection: ConnectionSpec, options: HueyOptions = {}) {
-    this.name = checkQueueName(name);
-    this.connection = connection;
+    const queue = checkQueueName(name);
     const { settings, enqueueWaitMs } = hueySettings(options, `Huey ${name}`);
+    const client = new Client({ open: () => openStorage(queue, connection), settings, enqueueWaitMs });
+    super(client);
+    this.name = queue;
+    this.connection = connection;
     this.settings = settings;
-    this.#client = new Client({ open: () => openStorage(this.name, connection), settings, enqueueWaitMs });
+    this.#client = client;
     workerContext()?.hueys.push(this);
   }
 

@@ -30,6 +30,11 @@ const OUTCOMES: Record<Outcome['kind'], Outcome[]> = {
     { kind: 'cancel', retry: true, reason: 'enough' },
     { kind: 'cancel', retry: false, reason: 'enough' },
   ],
+  locked: [{ kind: 'locked', error: { ...ERROR, code: 'locked' } }],
+  'rate-limited': [
+    { kind: 'rate-limited', error: { ...ERROR, code: 'rate-limited' }, resetMs: 5000, retry: true },
+    { kind: 'rate-limited', error: { ...ERROR, code: 'rate-limited' }, resetMs: 5000, retry: false },
+  ],
   'unknown-task': [{ kind: 'unknown-task' }],
   malformed: [{ kind: 'malformed', reason: 'no list' }],
   expired: [{ kind: 'expired' }],

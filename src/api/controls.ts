@@ -1,0 +1,66 @@
+/** The part of a Huey that is about what happens around its tasks: signals and hooks, locks, rate limits, events. */
+import type { Client } from './client.js';
+import { Hooks, type PostExecuteHook, type PreExecuteHook, type SignalHandler, type ThreadHook } from './hooks.js';
+import type { SignalName } from '../runtime/signals.js';
+
+export abstract class Controls {
+  /** What is registered; for the worker. */
+  readonly hooks = new Hooks();
+  readonly #client: Client;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /**
+   * Calls the handler at these signals, without names at all: `huey.signal('error', 'retrying', handler)`. `executing`
+   * comes in the worker before the function, `enqueued` and `scheduled` in the producer, the others in some worker
+   * once the change counts, at most once. Gives the handler back. Huey: `signal`.
+   * @throws ConfigurationError on an unknown name.
+   */
+  signal<H extends SignalHandler>(...namesAndHandler: [...names: SignalName[], handler: H]): H {
+    return this.hooks.signal(...namesAndHandler);
+  }
+
+  /** From these signals, or from all. True where it was connected to one. Huey: `disconnect_signal`. */
+  disconnectSignal(handler: SignalHandler, ...signals: SignalName[]): boolean {
+    return this.hooks.disconnectSignal(handler, ...signals);
+  }
+
+  /** Runs before each task, in its thread. CancelExecution keeps the task from running. Gives the hook back. Huey: `pre_execute`. */
+  preExecute<H extends PreExecuteHook>(hook: H, name?: string): H {
+    return this.hooks.preExecute(hook, name);
+  }
+
+  /** Runs after each task, failed ones too, before its end counts. Gives the hook back. Huey: `post_execute`. */
+  postExecute<H extends PostExecuteHook>(hook: H, name?: string): H {
+    return this.hooks.postExecute(hook, name);
+  }
+
+  /** Runs in each worker thread before its first task. Gives the hook back. Huey: `on_startup`. */
+  onStartup<H extends ThreadHook>(hook: H, name?: string): H {
+    return this.hooks.onStartup(hook, name);
+  }
+
+  /** Runs in each worker thread that ends in good order. Gives the hook back. Huey: `on_shutdown`. */
+  onShutdown<H extends ThreadHook>(hook: H, name?: string): H {
+    return this.hooks.onShutdown(hook, name);
+  }
+
+  /** By its name, or the function itself. True where there was one. */
+  unregisterPreExecute(hook: string | PreExecuteHook): boolean {
+    return this.hooks.unregisterPreExecute(hook);
+  }
+
+  unregisterPostExecute(hook: string | PostExecuteHook): boolean {
+    return this.hooks.unregisterPostExecute(hook);
+  }
+
+  unregisterOnStartup(hook: string | ThreadHook): boolean {
+    return this.hooks.unregisterOnStartup(hook);
+  }
+
+  unregisterOnShutdown(hook: string | ThreadHook): boolean {
+    return this.hooks.unregisterOnShutdown(hook);
+  }
+}
