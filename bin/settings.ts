@@ -55,7 +55,7 @@ function supervisorOptions(values: Values, module: string): Omit<CreateSuperviso
   const schedulerInterval = values.number('scheduler-interval');
   const lease = values.number('lease');
   const grace = values.number('grace');
-  const imports = values.list('import');
+  const imports = values.list(`import`);
   if (values.flag('localtime') && values.flag('utc')) throw new UsageError('--localtime and --utc say opposite things; give one of them');
   return {
     periodic: !values.flag('no-periodic'),
