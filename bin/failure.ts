@@ -28,9 +28,10 @@ function placeIn(stack: string): string | undefined {
   return undefined;
 }
 
+/** What was built, and the sources that source maps lead to. */
 function isOwn(file: string): boolean {
-  const root = new URL('../', import.meta.url);
-  return file.startsWith(root.href) || file.startsWith(fileURLToPath(root));
+  const folders = ['../', '../../src/'].map((folder) => new URL(folder, import.meta.url));
+  return folders.some((folder) => file.startsWith(folder.href) || file.startsWith(fileURLToPath(folder)));
 }
 
 /** Node keeps to itself where a module is no JavaScript; only its check of a file says so. */

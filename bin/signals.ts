@@ -1,5 +1,7 @@
 /** What the signals of a terminal or of a process manager mean to a consumer. */
 import { closeSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
+import { isatty } from 'node:tty';
 
 export interface SignalHandlers {
   /** The first SIGTERM or SIGINT, or SIGHUP of a terminal that is gone. */
@@ -13,10 +15,12 @@ export interface SignalHandlers {
 
 /** Ctrl-C reaches the whole group of processes, and npm or a wrapper hands it on once more: that is still one. */
 const SAME_SIGINT_MS = 100;
+const STDIO_FDS = [0, 1, 2];
 
 /** Listens until the process ends. */
 export function onSignals(handlers: SignalHandlers): void {
   const hadTerminal = hasTerminal();
+  const terminalFds = STDIO_FDS.filter((fd) => isatty(fd));
   let stops = 0;
   let lastInterruptMs = -Infinity;
   const stop = (): void => {
@@ -32,8 +36,9 @@ export function onSignals(handlers: SignalHandlers): void {
     if (!isSame) stop();
   });
   process.on('SIGHUP', () => {
-    if (!hadTerminal || hasTerminal()) handlers.restart();
-    else if (stops === 0) stop();
+    if (!hadTerminal || hasTerminal()) return handlers.restart();
+    leaveTerminal(terminalFds);
+    if (stops === 0) stop();
   });
 }
 
@@ -44,5 +49,14 @@ function hasTerminal(): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** As node ends it sets terminals as they were, and aborts where one is gone, unless the descriptor is another file's. */
+function leaveTerminal(fds: readonly number[]): void {
+  for (const fd of fds) {
+    closeSync(fd);
+    // It takes the lowest number that is free: the one just closed.
+    openSync(devNull, 'r+');
   }
 }

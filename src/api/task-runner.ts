@@ -159,8 +159,11 @@ class RunningTask {
     return this.#controller.signal;
   }
 
-  checkTimeout(): void {
-    if (this.#stop.stopped()) throw this.#stopError();
+  /** Made when it is asked for, so that it can be taken apart from the task and costs nothing where it is not used. */
+  get checkTimeout(): () => void {
+    return () => {
+      if (this.#stop.stopped()) throw this.#stopError();
+    };
   }
 
   #stopError(): Error {

@@ -1,0 +1,80 @@
+/** What the harness asks of a system under test, and the messages that carry it. Each system is a process of its own. */
+
+/** Tasks that every system has: see work.ts. */
+export type TaskName = 'noop' | 'cpu' | 'wait' | 'stamp';
+
+/** The argument of every task. */
+export interface TaskData {
+  n: number;
+  /** Rounds of calculation; only where the task burns. */
+  spins?: number;
+}
+
+export type EnqueueMode = 'serial' | 'flight' | 'bulk';
+
+export interface Latencies {
+  startMs: number[];
+  resultMs: number[];
+  /** What was really offered, tasks per second. */
+  perSecond: number;
+}
+
+export interface PaceArguments {
+  task: TaskName;
+  count: number;
+  perSecond: number;
+  /** Every so many tasks one burns this many spins; 0: none. It is not measured. */
+  burnEvery: number;
+  burnSpins: number;
+  /** One in so many is waited for; the others are only enqueued. */
+  sampleEvery: number;
+  /** Enqueued in one call. 1: each by itself. */
+  batch: number;
+}
+
+export interface ConsumeArguments {
+  /** Threads of huey-runtime. */
+  workers: number;
+  /** Tasks at once: in the process's loop, or in each thread. */
+  concurrency: number;
+  /** BullMQ alone: in its sandboxed threads. */
+  threads: boolean;
+  /** Somebody waits for what comes out. Without, bee-queue needs to publish nothing. */
+  watched: boolean;
+}
+
+/** name -> argument and reply. */
+export interface SystemCalls {
+  /** Enqueues n tasks in bulk, numbered from `from`. */
+  fill: { argument: { task: TaskName; n: number; from?: number; spins?: number; dueAtMs?: number }; reply: void };
+  /** Enqueues n no-ops and tells how many it stored per second. `size`: calls in flight, or tasks in one bulk call. */
+  enqueue: { argument: { n: number; mode: EnqueueMode; size: number }; reply: number };
+  /** Starts a consumer; resolves when it takes tasks. */
+  consume: { argument: ConsumeArguments; reply: void };
+  /** Enqueues at a steady rate and waits for the results. */
+  pace: { argument: PaceArguments; reply: Latencies };
+  /** Enqueues as fast as it can for so long, never more than `ahead` tasks before the consumers. Gives the number. */
+  flood: { argument: { ms: number; batch: number; inFlight: number }; reply: number };
+  /** What can be seen from within a consumer. */
+  facts: { argument: void; reply: { rssBytes: number; loopDelayP99Ms: number } };
+  /** Ends in good order what consumes and what enqueues. */
+  stop: { argument: void; reply: void };
+}
+
+export type CallName = keyof SystemCalls;
+
+export type Handlers = {
+  [K in CallName]: (argument: SystemCalls[K]['argument']) => Promise<SystemCalls[K]['reply']>;
+};
+
+export interface Request {
+  id: number;
+  name: CallName;
+  argument: unknown;
+}
+
+export type Reply = { id: number; value: unknown } | { id: number; error: string };
+
+/** The environment of a system's process. */
+export const ENV = { url: 'HUEY_URL', peers: 'BENCH_PEERS' } as const;
+export const QUEUE = 'bench';
