@@ -9,19 +9,35 @@ import { checkId } from '../ids.js';
 import { NAME_MAX_CHARS } from '../limits.js';
 import type { Head } from '../message.js';
 import { checkName, decodeHead } from '../message.js';
-import type { EnqueueItem, LockOwner, Mark, MarkTarget, StepCall, Transition } from '../storage.js';
+import type { ChordPlan, Effects, EnqueueItem, LockOwner, Mark, MarkTarget, Place, StepCall, Transition, UniqueClaim } from '../storage.js';
+
+/** Keys of values and of unique tasks; they may be made of arguments. */
+const KEY_MAX_CHARS = 1000;
 
 export interface CheckedItem {
   text: string;
   head: Head;
   delayMs: number;
   etaMs: number | undefined;
+  unique: UniqueClaim | undefined;
+  replaces: string | undefined;
+}
+
+export interface CheckedChord {
+  id: string;
+  size: number;
+  callback: CheckedItem;
+}
+
+export interface CheckedEffects extends Omit<Effects, 'enqueue' | 'also'> {
+  enqueue: CheckedItem[];
+  also: { id: string; record: string; ttlSeconds: number }[];
 }
 
 export type CheckedTransition =
-  | (Omit<Extract<Transition, { kind: 'settle' }>, 'enqueue'> & { enqueue: CheckedItem[] })
+  | (Omit<Extract<Transition, { kind: 'settle' }>, 'effects'> & { effects: CheckedEffects | undefined })
   | (Extract<Transition, { kind: 'requeue' }> & { head: Head })
-  | Extract<Transition, { kind: 'bury' }>;
+  | (Omit<Extract<Transition, { kind: 'bury' }>, 'effects'> & { effects: CheckedEffects | undefined });
 
 export interface CheckedStep extends Omit<StepCall, 'completions' | 'transitions'> {
   completions: Completion[];
@@ -29,7 +45,26 @@ export interface CheckedStep extends Omit<StepCall, 'completions' | 'transitions
 }
 
 export function checkItems(items: readonly EnqueueItem[]): CheckedItem[] {
-  return items.map((item) => ({ text: item.text, head: checkMessage(item.text), ...checkWhen(item) }));
+  return items.map((item) => ({
+    text: item.text,
+    head: checkMessage(item.text),
+    ...checkWhen(item),
+    unique: item.unique === undefined ? undefined : checkUnique(item.unique),
+    replaces: item.replaces === undefined ? undefined : checkId(item.replaces),
+  }));
+}
+
+export function checkChords(chords: readonly ChordPlan[] = []): CheckedChord[] {
+  return chords.map(({ id, size, callback }) => ({
+    id: checkId(id),
+    size: checkCount('the size of a chord', size),
+    callback: readyItem(callback),
+  }));
+}
+
+/** The item of a message that is ready at once. */
+export function readyItem(text: string): CheckedItem {
+  return { text, head: checkMessage(text), delayMs: 0, etaMs: undefined, unique: undefined, replaces: undefined };
 }
 
 /** When a message is due. */
@@ -41,6 +76,15 @@ export function checkWhen({ delayMs, etaMs }: EnqueueItem): { delayMs: number; e
     delayMs: delayMs === undefined ? 0 : checkNumber('delayMs', delayMs),
     etaMs: etaMs === undefined ? undefined : checkNumber('etaMs', etaMs),
   };
+}
+
+export function checkUnique(claim: UniqueClaim): UniqueClaim {
+  checkKey(claim.key);
+  checkNumber('ttlMs', claim.ttlMs);
+  if (!['existing', 'replace', 'reject'].includes(claim.onConflict)) {
+    throw new ConfigurationError(`onConflict is existing, replace or reject, not ${String(claim.onConflict)}`);
+  }
+  return claim;
 }
 
 /** Everything about a step but what it carries. */
@@ -64,22 +108,36 @@ export function checkStep(call: StepCall): CheckedStep {
 export function checkTransition(transition: Transition): CheckedTransition {
   switch (transition.kind) {
     case 'settle':
+    case 'bury':
       checkNumber('ttlSeconds', transition.ttlSeconds);
-      return { ...transition, enqueue: checkItems(transition.enqueue ?? []) };
+      return { ...transition, effects: transition.effects === undefined ? undefined : checkEffects(transition.effects) };
     case 'requeue': {
       checkNumber('delayMs', transition.delayMs);
       const head = checkMessage(transition.text);
       if (head.id !== transition.id) throw new ConfigurationError(`task ${transition.id} cannot be requeued as ${head.id}`);
       return { ...transition, head };
     }
-    case 'bury':
-      checkNumber('ttlSeconds', transition.ttlSeconds);
-      return transition;
     default: {
       const unknown: never = transition;
       throw new ConfigurationError(`unknown transition: ${JSON.stringify(unknown)}`);
     }
   }
+}
+
+export function checkEffects(effects: Effects): CheckedEffects {
+  const { chord, endChord, freeUnique } = effects;
+  for (const { id, ttlSeconds } of effects.also ?? []) {
+    checkId(id);
+    checkNumber('ttlSeconds', ttlSeconds);
+  }
+  if (chord !== undefined) {
+    checkId(chord.id);
+    checkCount('the index in a chord', chord.index);
+    checkText(chord.value);
+  }
+  if (endChord !== undefined) checkId(endChord);
+  if (freeUnique !== undefined) checkKey(freeUnique);
+  return { ...effects, enqueue: checkItems(effects.enqueue ?? []), also: effects.also ?? [] };
 }
 
 /** Whether it can be stored and leased. A message's line break would be taken for the end of it in a chunk. */
@@ -118,13 +176,45 @@ export function checkLockName(name: string): string {
   return name;
 }
 
+export function checkKey(key: string): string {
+  if (typeof key === 'string' && key.length > 0 && key.length <= KEY_MAX_CHARS) return key;
+  throw new ConfigurationError(`a key is 1 to ${KEY_MAX_CHARS} characters`, 'bad-key');
+}
+
+export function checkToken(token: string): string {
+  if (typeof token === 'string' && token.length > 0 && token.length <= KEY_MAX_CHARS) return token;
+  throw new ConfigurationError('the owner of a lock has a token');
+}
+
+/** A lock is a run's or a process's, which says how long. */
 export function checkOwner(owner: LockOwner): LockOwner {
-  if (owner.token === '') throw new ConfigurationError('the owner of a lock has a token');
+  checkToken(owner.token);
   if ((owner.run === undefined) === (owner.leaseMs === undefined)) {
     throw new ConfigurationError('a lock belongs to a run or to a process: give one of run and leaseMs');
   }
   if (owner.leaseMs !== undefined) checkLease(owner.leaseMs);
+  if (owner.run !== undefined) {
+    checkConsumer(owner.run.consumer);
+    checkId(owner.run.id);
+    checkText(owner.run.run);
+  }
   return owner;
+}
+
+/** A rate: so many calls in a window of so long. */
+export function checkRate(limit: number, perMs: number): void {
+  checkCount('limit', limit);
+  if (checkNumber('perMs', perMs) === 0) throw new ConfigurationError('the window of a rate limit is longer than 0 ms');
+}
+
+export function checkPlace(place: Place): Place {
+  if (['ready', 'scheduled', 'running', 'dead'].includes(place)) return place;
+  throw new ConfigurationError(`messages are ready, scheduled, running or dead, not ${String(place)}`);
+}
+
+export function checkText(text: string): string {
+  if (typeof text !== 'string') throw new ConfigurationError(`what is stored is text, not ${typeof text}`);
+  return text;
 }
 
 /** A whole number from 0 on. */

@@ -39,6 +39,15 @@ export class MemoryConsumers {
     return this.#consumers.get(id);
   }
 
+  /** The message of this id that is in flight, of whichever consumer. */
+  inFlight(id: string): string | undefined {
+    for (const { inFlight } of this.#consumers.values()) {
+      const text = inFlight.get(id);
+      if (text !== undefined) return text;
+    }
+    return undefined;
+  }
+
   register(id: string, leaseMs: number, now: number): void {
     this.#noticeSilence(leaseMs, now);
     this.#lastBeatAt = now;

@@ -28,6 +28,19 @@ export class MemoryDead {
     return newest.map((message) => ({ ...message }));
   }
 
+  find(id: string, now: number): DeadMessage | undefined {
+    this.#forgetOld(now);
+    return this.#messages.get(id);
+  }
+
+  delete(id: string): boolean {
+    return this.#messages.delete(id);
+  }
+
+  clear(): void {
+    this.#messages.clear();
+  }
+
   #forgetOld(now: number): void {
     for (const [id, { at }] of this.#messages) {
       if (this.#messages.size <= DEAD_MAX && at + DEAD_TTL_MS > now) return;

@@ -25,6 +25,15 @@ export class ExpiringMap<Value> {
     this.#entries.delete(key);
   }
 
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  /** Those that have not ended. */
+  *entries(now: number): Generator<[string, Value]> {
+    for (const [key, { value, endsAt }] of this.#entries) if (endsAt > now) yield [key, value];
+  }
+
   #live(key: string, now: number): { value: Value; endsAt: number } | undefined {
     const entry = this.#entries.get(key);
     return entry === undefined || entry.endsAt <= now ? undefined : entry;

@@ -18,6 +18,23 @@ export class Line {
     return this.#entries.length - this.#first;
   }
 
+  /** In order; for a look. */
+  *entries(): Generator<LineEntry> {
+    for (let at = this.#first; at < this.#entries.length; at++) {
+      const entry = this.#entries[at];
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  peek(limit: number): LineEntry[] {
+    return this.#entries.slice(this.#first, this.#first + limit).filter((entry) => entry !== undefined);
+  }
+
+  clear(): void {
+    this.#entries = [];
+    this.#first = 0;
+  }
+
   first(): LineEntry | undefined {
     return this.#entries[this.#first];
   }

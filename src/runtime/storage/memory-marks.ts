@@ -1,21 +1,24 @@
 /** Marks that keep tasks from starting, on one invocation by its id or on every invocation of a task by its name. */
 import type { Head } from '../message.js';
-import { DAY_MS } from '../limits.js';
+import { ID_MARK_LIFE_MS } from '../limits.js';
 import type { Mark, MarkTarget } from '../storage.js';
 import { ExpiringMap } from './memory-expiring.js';
-
-/** A mark on an id ends by itself: nobody may ever ask for that id again. */
-const ID_MARK_TTL_MS = 30 * DAY_MS;
 
 export class MemoryMarks {
   readonly #byId = new ExpiringMap<Mark>();
   readonly #byTask = new ExpiringMap<Mark>();
 
-  set(target: MarkTarget, mark: Mark, now: number): void {
+  /** @param dueAt of the invocation, where it is scheduled far ahead. */
+  set(target: MarkTarget, mark: Mark, now: number, dueAt = now): void {
     const untilMs = mark.untilMs === 0 ? Infinity : mark.untilMs;
     const copy = { once: mark.once, untilMs: mark.untilMs };
-    if ('id' in target) this.#byId.set(target.id, copy, Math.min(untilMs, now + ID_MARK_TTL_MS), now);
+    if ('id' in target) this.#byId.set(target.id, copy, Math.min(untilMs, Math.max(now, dueAt) + ID_MARK_LIFE_MS), now);
     else this.#byTask.set(target.task, copy, untilMs, now);
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#byTask.clear();
   }
 
   read(target: MarkTarget, now: number): Mark | undefined {

@@ -1,6 +1,7 @@
 /**
  * The state of one queue in memory, and the reference for what the verbs of a storage mean. Everything here is
- * synchronous, so every verb is atomic as it stands; MemoryStorage is the asynchronous face.
+ * synchronous, so every verb is atomic as it stands; MemoryStorage is the asynchronous face. What stands beside the
+ * life of a task (marks, locks, rates, keys, notes) is reached as a part of its own.
  *
  * Places of a message, and what moves it:
  *
@@ -9,67 +10,72 @@
  *
  * Nothing is ever landing here: a reply cannot be lost between two places of one process.
  */
-import { createHash } from 'node:crypto';
 import type { ResultRecord } from '../completion.js';
 import { decodeRecord, encodeRecord, GONE_PAYLOAD } from '../completion.js';
 import { StorageRefused } from '../errors.js';
 import * as limits from '../limits.js';
-import { decodeHead, MESSAGE_VERSION, withHead } from '../message.js';
-import type { BeatReply, Counts, Dropped, EnqueueReply, PromoteReply, ReapReply, StepReply, TickCall } from '../storage.js';
-import type { CheckedItem, CheckedStep, CheckedTransition } from './checks.js';
+import type { Head } from '../message.js';
+import { decodeHead, runOf, withHead } from '../message.js';
+import type {
+  BeatReply,
+  Counts,
+  Dropped,
+  EnqueueReply,
+  Listed,
+  Mark,
+  MarkTarget,
+  Place,
+  PromoteReply,
+  ReapReply,
+  StepReply,
+  TickCall,
+} from '../storage.js';
+import type { CheckedChord, CheckedEffects, CheckedItem, CheckedStep, CheckedTransition } from './checks.js';
+import { MemoryAliens } from './memory-aliens.js';
+import { MemoryChords } from './memory-chords.js';
 import type { MemoryConsumer } from './memory-consumers.js';
 import { MemoryConsumers } from './memory-consumers.js';
-import type { DeadMessage } from './memory-dead.js';
 import { MemoryDead } from './memory-dead.js';
 import { ExpiringMap } from './memory-expiring.js';
-import { Line } from './memory-line.js';
+import { MemoryLocks } from './memory-locks.js';
 import { MemoryMarks } from './memory-marks.js';
-import { absoluteExpiry, chargeLapse, copyReply, hasExpired, headOf, spread } from './memory-rules.js';
-
-/** Who is told what happens; one for each storage that looks at this queue. */
-export interface MemoryWatcher {
-  ended(ended: readonly { id: string; record: ResultRecord }[]): void;
-  /** Something is due earlier than everything before. */
-  scheduledEarlier(): void;
-  /** Something can be leased. */
-  becameReady(): void;
-}
-
-/** The beginning of a message of another version. */
-const OTHER_VERSION = new RegExp(`^\\["(?!${MESSAGE_VERSION})[0-9A-Za-z][^\\n]*$`);
-const UNKNOWN_DELAY_MIN_MS = limits.SECOND_MS;
-const UNKNOWN_DELAY_MAX_MS = limits.MINUTE_MS;
+import { MemoryNews } from './memory-news.js';
+import { MemoryPlaces } from './memory-places.js';
+import { MemoryRates } from './memory-rates.js';
+import * as rules from './memory-rules.js';
+import { MemoryUniques } from './memory-uniques.js';
 
 export class MemoryQueue {
   readonly now: () => number;
-  readonly watchers = new Set<MemoryWatcher>();
+  readonly news = new MemoryNews();
   readonly marks = new MemoryMarks();
+  readonly rates = new MemoryRates();
+  readonly keys = new Map<string, string>();
+  readonly notes = new ExpiringMap<string>();
+  readonly chords = new MemoryChords();
+  readonly uniques = new MemoryUniques();
   readonly #consumers = new MemoryConsumers();
-  readonly #ready = new Line();
-  readonly #hi = new Line();
-  readonly #lo = new Line();
-  readonly #suspects = new Line();
-  readonly #scheduled = new Line();
+  readonly locks = new MemoryLocks(({ consumer, id, run }) => {
+    const text = this.#consumers.find(consumer)?.inFlight.get(id);
+    return text !== undefined && runOf(decodeHead(text)) === run;
+  });
+  readonly #places = new MemoryPlaces(this.news);
   readonly #dead = new MemoryDead();
   readonly #records = new ExpiringMap<string>();
   readonly #enqueuedIds = new ExpiringMap<true>();
   readonly #ticks = new Map<string, number>();
-  /** Messages of an unknown version: when they were first seen. */
-  readonly #unknownSince = new Map<string, number>();
-
-  /** What the watchers have to be told when the verb is through. */
-  #ended: { id: string; record: ResultRecord }[] = [];
-  #earlier = false;
-  #grew = false;
+  readonly #aliens = new MemoryAliens();
 
   constructor(now: () => number) {
     this.now = now;
   }
 
-  enqueue(items: readonly CheckedItem[]): EnqueueReply {
-    const duplicates = this.#enqueueAll(items, this.now());
-    this.#tell();
-    return { duplicates };
+  enqueue(items: readonly CheckedItem[], chords: readonly CheckedChord[]): EnqueueReply {
+    const now = this.now();
+    for (const chord of chords) this.chords.add(chord, now);
+    const reply = this.#enqueueAll(items, now);
+    this.news.tell();
+    return reply;
   }
 
   readRecord(id: string): ResultRecord | undefined {
@@ -81,10 +87,41 @@ export class MemoryQueue {
     this.#records.replace(id, (record) => (record.length > 1 ? record.slice(0, 1) + GONE_PAYLOAD : record), this.now());
   }
 
+  /** Values that are there to be read. */
+  *results(): Generator<{ id: string; record: ResultRecord }> {
+    for (const [id, text] of this.#records.entries(this.now())) {
+      const record = decodeRecord(text);
+      if (rules.hasValue(record)) yield { id, record };
+    }
+  }
+
+  revoke(target: MarkTarget, mark: Mark): void {
+    const now = this.now();
+    const dueAt = 'id' in target ? this.#places.dueOf(target.id, now) : undefined;
+    this.marks.set(target, mark, now, dueAt);
+  }
+
   counts(): Counts {
+    const { leasable, suspects, scheduled } = this.#places;
     const running = [...this.#consumers.all()].reduce((sum, consumer) => sum + consumer.inFlight.size, 0);
-    const ready = this.#leasable() + this.#suspects.size;
-    return { ready, scheduled: this.#scheduled.size, running, dead: this.#dead.size, consumers: this.#consumers.size };
+    return { ready: leasable + suspects, scheduled, running, dead: this.#dead.size, consumers: this.#consumers.size };
+  }
+
+  list(place: Place, limit: number): Listed[] {
+    switch (place) {
+      case 'ready':
+        return this.#places.listReady(limit);
+      case 'scheduled':
+        return this.#places.listScheduled(limit);
+      case 'running': {
+        const texts = [...this.#consumers.all()].flatMap(({ inFlight }) => [...inFlight.values()]);
+        return texts.slice(0, limit).map((text) => ({ text }));
+      }
+      case 'dead':
+        return this.#dead.newest(limit, this.now());
+      default:
+        return place satisfies never;
+    }
   }
 
   register(consumer: string, leaseMs: number): { now: number } {
@@ -106,8 +143,8 @@ export class MemoryQueue {
     const inFlight = this.#consumers.find(id)?.inFlight;
     const texts = [...new Set(ids)].flatMap((held) => inFlight?.get(held) ?? []);
     for (const held of ids) inFlight?.delete(held);
-    this.#giveBack(texts);
-    this.#tell();
+    this.#places.giveBack(texts);
+    this.news.tell();
     return texts.length;
   }
 
@@ -115,31 +152,31 @@ export class MemoryQueue {
     const consumer = this.#consumers.find(id);
     if (consumer === undefined) return;
     this.#consumers.delete(id);
-    this.#giveBack([...consumer.inFlight.values()]);
-    this.#tell();
+    this.#places.giveBack([...consumer.inFlight.values()]);
+    this.news.tell();
   }
 
   /** Whether a step would find nothing to take, so that waiting makes sense. @throws as `step` */
   findsNothing(call: CheckedStep): boolean {
     if (this.#repeated(this.#consumers.get(call.consumer), call) !== undefined || call.chunks === 0) return false;
-    return this.#leasable() === 0 && !(call.solo && this.#suspects.size > 0);
+    return this.#places.leasable === 0 && !(call.solo && this.#places.suspects > 0);
   }
 
   /** @throws ConsumerReaped, StorageRefused */
   step(call: CheckedStep): StepReply {
     const consumer = this.#consumers.get(call.consumer);
     const repeated = this.#repeated(consumer, call);
-    if (repeated !== undefined) return copyReply(repeated);
+    if (repeated !== undefined) return rules.copyReply(repeated);
 
     const now = this.now();
     const { committed, refused } = this.#commit(consumer, call, now);
     const dropped: Dropped[] = [];
     const solo = call.solo && call.chunks > 0 ? this.#takeSolo(consumer, now, dropped) : undefined;
     const texts = this.#take(consumer, call.chunks * call.chunkSize, now, dropped);
-    const chunks = spread(texts, call.chunks);
-    const reply = { now, chunks, solo, left: this.#leasable(), committed, refused, dropped, held: consumer.inFlight.size };
-    consumer.lanes.set(call.lane, { seq: call.seq, reply: copyReply(reply) });
-    this.#tell();
+    const chunks = rules.spread(texts, call.chunks);
+    const reply = { now, chunks, solo, left: this.#places.leasable, committed, refused, dropped, held: consumer.inFlight.size };
+    consumer.lanes.set(call.lane, { seq: call.seq, reply: rules.copyReply(reply) });
+    this.news.tell();
     return reply;
   }
 
@@ -147,47 +184,28 @@ export class MemoryQueue {
     const now = this.now();
     const lapsed = this.#consumers.lapsed(leaseMs, now);
     let tasks = 0;
-    let dead = 0;
     for (const consumer of lapsed) {
       this.#consumers.delete(consumer.id);
-      const back: string[] = [];
-      for (const text of consumer.inFlight.values()) {
-        const head = chargeLapse(decodeHead(text));
-        const charged = withHead(text, head);
-        if (head.deaths <= limits.DEATHS_MAX) back.push(charged);
-        else {
-          const reason = `took its consumer down ${head.deaths} times, running alone`;
-          this.#dead.add({ id: head.id, text: charged, reason, at: now });
-          this.#settle(head.id, encodeRecord('dead', JSON.stringify({ reason })), limits.RESULT_TTL_MS / 1000, now);
-          dead++;
-        }
-      }
-      this.#giveBack(back);
-      tasks += back.length;
+      this.#places.giveBack([...consumer.inFlight.values()].map((text) => withHead(text, rules.chargeLapse(decodeHead(text)))));
+      tasks += consumer.inFlight.size;
     }
-    this.#tell();
-    return { now, consumers: lapsed.map(({ id }) => id), tasks, dead };
+    this.locks.sweep(now);
+    this.news.tell();
+    return { now, consumers: lapsed.map(({ id }) => id), tasks };
   }
 
   promote(limit: number): PromoteReply {
-    const now = this.now();
-    let promoted = 0;
-    for (; promoted < limit; promoted++) {
-      const next = this.#scheduled.first();
-      if (next === undefined || next.rank > now) break;
-      this.#scheduled.shift();
-      this.#place(next.text, 'tail');
-    }
-    this.#tell();
-    return { now, promoted, nextDueAt: this.#scheduled.first()?.rank };
+    const reply = this.#places.promote(limit, this.now());
+    this.news.tell();
+    return reply;
   }
 
   tick({ task, minuteMs }: TickCall, item: CheckedItem): boolean {
     const now = this.now();
     if (minuteMs > now || minuteMs <= (this.#ticks.get(task) ?? -1)) return false;
     this.#ticks.set(task, minuteMs);
-    const duplicates = this.#enqueueAll([item], now);
-    this.#tell();
+    const { duplicates } = this.#enqueueAll([item], now);
+    this.news.tell();
     return duplicates.length === 0;
   }
 
@@ -199,14 +217,35 @@ export class MemoryQueue {
     this.#ticks.set(task, Math.max(minuteMs, this.#ticks.get(task) ?? 0));
   }
 
-  dead(limit: number): DeadMessage[] {
-    return this.#dead.newest(limit, this.now());
+  /** With a clean record. What cannot be read would only come back. */
+  retryDead(id: string): boolean {
+    const now = this.now();
+    const message = this.#dead.find(id, now);
+    const head = message === undefined ? undefined : rules.headOf(message.text);
+    if (message === undefined || head === undefined) return false;
+    this.#dead.delete(id);
+    this.#records.delete(id);
+    this.#places.place(withHead(message.text, { ...head, lapses: 0, deaths: 0 }), 'tail');
+    this.news.tell();
+    return true;
+  }
+
+  dropDead(id: string): boolean {
+    return this.#dead.find(id, this.now()) !== undefined && this.#dead.delete(id);
+  }
+
+  /** All but the consumers and what they hold. */
+  flush(): void {
+    const { keys, notes, chords, uniques, marks, rates } = this;
+    const rooms = [this.#places, this.#dead, this.#records, this.#enqueuedIds, this.#ticks, this.#aliens];
+    for (const room of [...rooms, keys, notes, chords, uniques, marks, rates]) room.clear();
+    this.locks.flush(undefined, this.now());
   }
 
   /** Puts bytes where messages are ready, as a foreign or newer writer might; for tests. */
   pushRaw(text: string): void {
-    this.#place(text, 'tail');
-    this.#tell();
+    this.#places.place(text, 'tail');
+    this.news.tell();
   }
 
   // --- commit ---
@@ -231,141 +270,131 @@ export class MemoryQueue {
       this.#apply(transition, givenBack, now);
       committed++;
     }
-    this.#giveBack(givenBack);
+    this.#places.giveBack(givenBack);
     return { committed, refused: call.completions.length + call.transitions.length - committed };
   }
 
   #apply(transition: CheckedTransition, givenBack: string[], now: number): void {
-    switch (transition.kind) {
-      case 'settle':
-        this.#settle(transition.id, transition.record, transition.ttlSeconds, now);
-        this.#enqueueAll(transition.enqueue, now);
-        return;
+    const { kind, id } = transition;
+    switch (kind) {
       case 'requeue':
-        if (transition.delayMs > 0) this.#schedule(transition.text, now + transition.delayMs);
+        if (transition.delayMs > 0) this.#places.schedule(transition.text, now + transition.delayMs);
         else if (transition.at === 'head') givenBack.push(transition.text);
-        else this.#place(transition.text, 'tail');
+        else this.#places.place(transition.text, 'tail');
         return;
       case 'bury':
-        this.#dead.add({ id: transition.id, text: transition.text, reason: transition.reason, at: now });
-        this.#settle(transition.id, transition.record, transition.ttlSeconds, now);
+      case 'settle':
+        if (kind === 'bury') this.#dead.add({ id, text: transition.text, reason: transition.reason, at: now });
+        this.#settle(id, transition.record, transition.ttlSeconds, now);
+        if (transition.effects !== undefined) this.#applyEffects(id, transition.effects, now);
         return;
       default:
         transition satisfies never;
     }
   }
 
+  #applyEffects(id: string, { enqueue, also, chord, endChord, freeUnique }: CheckedEffects, now: number): void {
+    if (freeUnique !== undefined) this.uniques.free(freeUnique, id, now);
+    this.#enqueueAll(enqueue, now);
+    for (const other of also) {
+      if (this.#records.get(other.id, now) === undefined) this.#settle(other.id, other.record, other.ttlSeconds, now);
+    }
+    const callback = chord === undefined ? undefined : this.chords.contribute(chord, now);
+    if (callback !== undefined) this.#enqueueAll([callback], now);
+    if (endChord !== undefined) this.chords.end(endChord, now);
+  }
+
   #settle(id: string, record: string, ttlSeconds: number, now: number): void {
     this.#records.set(id, record, now + ttlSeconds * 1000, now);
     this.marks.remove({ id }, now);
-    this.#ended.push({ id, record: decodeRecord(record) });
+    this.news.ended.push({ id, record: decodeRecord(record) });
   }
 
   // --- store ---
 
-  /** Gives the positions of those that were enqueued before. */
-  #enqueueAll(items: readonly CheckedItem[], now: number): number[] {
-    const duplicates: number[] = [];
-    for (const [position, { text, head, delayMs, etaMs }] of items.entries()) {
-      if (this.#enqueuedIds.get(head.id, now) !== undefined) {
-        duplicates.push(position);
-        continue;
-      }
-      this.#enqueuedIds.set(head.id, true, now + limits.DEDUPE_TTL_MS, now);
-      const stored = head.expiryIsRelative === true ? withHead(text, absoluteExpiry(head, now)) : text;
-      const dueAt = etaMs ?? now + delayMs;
-      if (dueAt > now) this.#schedule(stored, dueAt);
-      else this.#place(stored, 'tail');
+  #enqueueAll(items: readonly CheckedItem[], now: number): EnqueueReply {
+    const reply: EnqueueReply = { duplicates: [], conflicts: [] };
+    for (const [index, item] of items.entries()) {
+      const { head, unique } = item;
+      const rival = unique === undefined ? undefined : this.uniques.rival(unique.key, head.id, now);
+      if (this.#enqueuedIds.get(head.id, now) !== undefined) reply.duplicates.push(index);
+      else if (rival !== undefined && unique?.onConflict !== 'replace') reply.conflicts.push({ index, id: rival });
+      else this.#store(item, rival, now);
     }
-    return duplicates;
+    return reply;
   }
 
-  #schedule(text: string, dueAt: number): void {
-    const earliest = this.#scheduled.first()?.rank ?? Infinity;
-    if (dueAt < earliest) this.#earlier = true;
-    this.#scheduled.add(text, dueAt, 'tail');
+  #store({ text, head, delayMs, etaMs, unique, replaces }: CheckedItem, rival: string | undefined, now: number): void {
+    this.#enqueuedIds.set(head.id, true, now + limits.DEDUPE_TTL_MS, now);
+    if (rival !== undefined) this.#replace(rival, now);
+    if (replaces !== undefined) this.#replace(replaces, now);
+    if (unique !== undefined) this.uniques.take(unique, head.id, now);
+    const stored = head.expiryIsRelative === true ? withHead(text, rules.absoluteExpiry(head, now)) : text;
+    const dueAt = etaMs ?? now + delayMs;
+    if (dueAt > now) this.#places.schedule(stored, dueAt);
+    else this.#places.place(stored, 'tail');
   }
 
-  /** To where its head says that it can be leased. */
-  #place(text: string, at: 'head' | 'tail'): void {
-    const head = headOf(text);
-    const priority = head?.priority ?? 0;
-    if (head !== undefined && head.lapses >= limits.SUSPECT_LAPSES) this.#suspects.add(text, 0, at);
-    else if (priority > 0) this.#hi.add(text, -priority, at);
-    else if (priority < 0) this.#lo.add(text, -priority, at);
-    else this.#ready.add(text, 0, at);
-    this.#grew = true;
-  }
-
-  /** To the head, in the order they have here. */
-  #giveBack(texts: readonly string[]): void {
-    for (const text of texts.toReversed()) this.#place(text, 'head');
+  /** It ends as revoked, unless it has started or ended. The record is for those who wait, the mark keeps it from starting. */
+  #replace(id: string, now: number): void {
+    const isOver = this.#records.get(id, now) !== undefined || this.#dead.find(id, now) !== undefined;
+    if (isOver || this.#consumers.inFlight(id) !== undefined) return;
+    this.#settle(id, encodeRecord('revoked', ''), limits.END_MARKER_TTL_MS / 1000, now);
+    this.revoke({ id }, { once: true, untilMs: 0 });
   }
 
   // --- lease ---
 
-  #leasable(): number {
-    return this.#hi.size + this.#ready.size + this.#lo.size;
-  }
-
   #takeSolo(consumer: MemoryConsumer, now: number, dropped: Dropped[]): string | undefined {
-    for (let next = this.#suspects.shift(); next !== undefined; next = this.#suspects.shift()) {
-      if (this.#lease(consumer, next.text, now, dropped)) return next.text;
+    for (let text = this.#places.nextSuspect(); text !== undefined; text = this.#places.nextSuspect()) {
+      if (this.#lease(consumer, text, now, dropped)) return text;
     }
     return undefined;
   }
 
   #take(consumer: MemoryConsumer, most: number, now: number, dropped: Dropped[]): string[] {
-    const fairShare = Math.max(1, Math.ceil(this.#leasable() / this.#consumers.size));
+    const fairShare = Math.max(1, Math.ceil(this.#places.leasable / this.#consumers.size));
     const texts: string[] = [];
     for (let looked = Math.min(most, fairShare); looked > 0; looked--) {
-      const next = this.#hi.shift() ?? this.#ready.shift() ?? this.#lo.shift();
-      if (next === undefined) break;
-      if (this.#lease(consumer, next.text, now, dropped)) texts.push(next.text);
+      const text = this.#places.next();
+      if (text === undefined) break;
+      if (this.#lease(consumer, text, now, dropped)) texts.push(text);
     }
     return texts;
   }
 
-  /** Puts a message in flight, unless it has ended meanwhile or cannot be read. */
+  /** True where it may start. What must not is in flight all the same where its end is the consumer's to settle. */
   #lease(consumer: MemoryConsumer, text: string, now: number, dropped: Dropped[]): boolean {
-    const head = headOf(text);
+    const head = rules.headOf(text);
     if (head === undefined) {
       this.#setAside(text, now, dropped);
       return false;
     }
-    const state = this.marks.skips(head, now) ? 'revoked' : hasExpired(head, now) ? 'expired' : undefined;
-    if (state === undefined) {
-      consumer.inFlight.set(head.id, text);
-      return true;
+    const state = this.#whyNot(head, now);
+    const { id, name } = head;
+    if (state !== undefined && state !== 'dead' && head.linked !== true) {
+      this.#settle(id, encodeRecord(state, ''), limits.END_MARKER_TTL_MS / 1000, now);
+      dropped.push({ id, name, state });
+      return false;
     }
-    this.#settle(head.id, encodeRecord(state, ''), limits.END_MARKER_TTL_MS / 1000, now);
-    dropped.push({ id: head.id, name: head.name, state });
+    consumer.inFlight.set(id, text);
+    if (state === undefined) return true;
+    // Where the consumer dies before it has settled it, the next one must come to the same.
+    if (state === 'revoked') this.marks.set({ id }, { once: true, untilMs: 0 }, now);
+    dropped.push({ id, name, state, text });
     return false;
   }
 
-  /** What cannot be read: of another version it waits a while for a consumer that can, everything else is dead. */
-  #setAside(text: string, now: number, dropped: Dropped[]): void {
-    const isOtherVersion = OTHER_VERSION.test(text);
-    const since = this.#unknownSince.get(text) ?? now;
-    if (isOtherVersion && now - since < limits.UNKNOWN_TASK_TTL_MS) {
-      this.#unknownSince.set(text, since);
-      this.#schedule(text, now + Math.min(Math.max(now - since, UNKNOWN_DELAY_MIN_MS), UNKNOWN_DELAY_MAX_MS));
-      return;
-    }
-    this.#unknownSince.delete(text);
-    const id = createHash('sha1').update(text).digest('hex');
-    this.#dead.add({ id, text, reason: isOtherVersion ? 'unknown version' : 'malformed', at: now });
-    dropped.push({ id, name: '', state: 'dead' });
+  #whyNot(head: Head, now: number): Dropped['state'] | undefined {
+    if (this.marks.skips(head, now)) return 'revoked';
+    if (rules.hasExpired(head, now)) return 'expired';
+    return rules.diedTooOften(head) ? 'dead' : undefined;
   }
 
-  #tell(): void {
-    const [ended, earlier, grew] = [this.#ended, this.#earlier, this.#grew];
-    this.#ended = [];
-    this.#earlier = this.#grew = false;
-    for (const watcher of this.watchers) {
-      if (ended.length > 0) watcher.ended(ended);
-      if (earlier) watcher.scheduledEarlier();
-      if (grew) watcher.becameReady();
-    }
+  #setAside(text: string, now: number, dropped: Dropped[]): void {
+    const verdict = this.#aliens.judge(text, now);
+    if ('delayMs' in verdict) return this.#places.schedule(text, now + verdict.delayMs);
+    this.#dead.add({ ...verdict, text, at: now });
+    dropped.push({ id: verdict.id, name: '', state: 'dead' });
   }
 }

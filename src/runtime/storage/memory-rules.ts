@@ -1,4 +1,5 @@
-/** The small rules of a queue in memory, as functions of what they are given. */
+/** The small rules of a queue that is kept by this process, as functions of what they are given. */
+import { GONE_PAYLOAD, type ResultRecord } from '../completion.js';
 import { SEPARATOR, type Head } from '../message.js';
 import * as limits from '../limits.js';
 import type { Chunk, StepReply } from '../storage.js';
@@ -24,6 +25,16 @@ export function absoluteExpiry(head: Head, now: number): Head {
   return { ...head, expiresAt: now + head.expiresAt, expiryIsRelative: false };
 }
 
+/** Put aside by who leases it: nobody else would settle what belongs to its end. */
+export function diedTooOften({ deaths }: Head): boolean {
+  return deaths > limits.DEATHS_MAX;
+}
+
+/** Whether a record carries a value, and is no mere end marker. */
+export function hasValue({ payload }: ResultRecord): boolean {
+  return payload !== '' && payload !== GONE_PAYLOAD;
+}
+
 /** Whoever was a suspect already ran alone when its consumer died, so that death is its own. */
 export function chargeLapse(head: Head): Head {
   const alone = head.lapses >= limits.SUSPECT_LAPSES;
@@ -43,5 +54,5 @@ export function spread(texts: readonly string[], chunks: number): Chunk[] {
 
 /** The caller may take its reply apart; what is kept for a repeat must not change with it. */
 export function copyReply(reply: StepReply): StepReply {
-  return { ...reply, chunks: reply.chunks.map((chunk) => ({ ...chunk })), dropped: [...reply.dropped] };
+  return { ...reply, chunks: reply.chunks.map((chunk) => ({ ...chunk })), dropped: reply.dropped.map((one) => ({ ...one })) };
 }

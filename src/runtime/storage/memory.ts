@@ -7,8 +7,7 @@ import { ConfigurationError, StorageUnavailable } from '../errors.js';
 import type { ResultRecord } from '../completion.js';
 import type * as contract from '../storage.js';
 import * as checks from './checks.js';
-import type { DeadMessage } from './memory-dead.js';
-import type { MemoryWatcher } from './memory-queue.js';
+import type { MemoryWatcher } from './memory-news.js';
 import { MemoryQueue } from './memory-queue.js';
 
 export interface MemoryOptions {
@@ -27,6 +26,7 @@ export class MemoryStorage implements contract.Storage {
   readonly #watcher: MemoryWatcher;
   readonly #watched = new Set<string>();
   #events: contract.StorageEvents = {};
+  #listens = false;
   #closed = false;
   #wait: Wait | undefined;
 
@@ -34,12 +34,17 @@ export class MemoryStorage implements contract.Storage {
     this.address = `memory:${queue}`;
     this.#name = queue;
     this.#queue = state;
+    const storage = this as MemoryStorage;
     this.#watcher = {
+      get wantsEvents() {
+        return storage.#listens;
+      },
+      events: (events) => queueMicrotask(() => this.#events.onEvents?.(events, false)),
       ended: (ended) => this.#tellEnded(ended),
       scheduledEarlier: () => queueMicrotask(() => this.#events.onScheduled?.()),
       becameReady: () => this.#wait?.wake(),
     };
-    state.watchers.add(this.#watcher);
+    state.news.watchers.add(this.#watcher);
   }
 
   /** A storage on the one queue of this name in this thread, so that a producer and an inline supervisor share it. */
@@ -56,13 +61,14 @@ export class MemoryStorage implements contract.Storage {
 
   async open(): Promise<void> {
     this.#closed = false;
-    this.#queue.watchers.add(this.#watcher);
+    this.#queue.news.watchers.add(this.#watcher);
   }
 
   /** The queue stays. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#queue.watchers.delete(this.#watcher);
+    this.#listens = false;
+    this.#queue.news.watchers.delete(this.#watcher);
     this.#wait?.interrupt();
   }
 
@@ -70,8 +76,8 @@ export class MemoryStorage implements contract.Storage {
     this.#events = events;
   }
 
-  async enqueue(items: readonly contract.EnqueueItem[]): Promise<contract.EnqueueReply> {
-    return this.#live().enqueue(checks.checkItems(items));
+  async enqueue(items: readonly contract.EnqueueItem[], chords: readonly contract.ChordPlan[] = []): Promise<contract.EnqueueReply> {
+    return this.#live().enqueue(checks.checkItems(items), checks.checkChords(chords));
   }
 
   async readResults(ids: readonly string[]): Promise<(ResultRecord | undefined)[]> {
@@ -94,8 +100,7 @@ export class MemoryStorage implements contract.Storage {
   }
 
   async revoke(target: contract.MarkTarget, mark: contract.Mark): Promise<void> {
-    const queue = this.#live();
-    queue.marks.set(checks.checkTarget(target), checks.checkMark(mark), queue.now());
+    this.#live().revoke(checks.checkTarget(target), checks.checkMark(mark));
   }
 
   async restore(target: contract.MarkTarget): Promise<boolean> {
@@ -110,6 +115,117 @@ export class MemoryStorage implements contract.Storage {
 
   async counts(): Promise<contract.Counts> {
     return this.#live().counts();
+  }
+
+  async readChord(id: string): Promise<(string | undefined)[]> {
+    const queue = this.#live();
+    return queue.chords.read(id, queue.now());
+  }
+
+  async freeUnique(key: string, id: string): Promise<void> {
+    const queue = this.#live();
+    queue.uniques.free(key, id, queue.now());
+  }
+
+  async acquireLock(name: string, owner: contract.LockOwner): Promise<boolean> {
+    const queue = this.#live();
+    return queue.locks.acquire(checks.checkLockName(name), checks.checkOwner(owner), queue.now());
+  }
+
+  async extendLock(name: string, token: string, leaseMs: number): Promise<boolean> {
+    const queue = this.#live();
+    return queue.locks.extend(checks.checkLockName(name), token, checks.checkLease(leaseMs), queue.now());
+  }
+
+  async releaseLock(name: string, token: string): Promise<boolean> {
+    const queue = this.#live();
+    return queue.locks.release(checks.checkLockName(name), token, queue.now());
+  }
+
+  async isLocked(name: string): Promise<boolean> {
+    const queue = this.#live();
+    return queue.locks.isHeld(checks.checkLockName(name), queue.now());
+  }
+
+  async flushLocks(names?: readonly string[]): Promise<string[]> {
+    const queue = this.#live();
+    return queue.locks.flush(names?.map(checks.checkLockName), queue.now());
+  }
+
+  async rateLimit(name: string, limit: number, perMs: number, count: boolean): Promise<contract.RateReply> {
+    checks.checkRate(limit, perMs);
+    const queue = this.#live();
+    return queue.rates.call(checks.checkLockName(name), limit, perMs, count, queue.now());
+  }
+
+  async resetRate(name: string): Promise<void> {
+    this.#live().rates.reset(checks.checkLockName(name));
+  }
+
+  async putKey(key: string, text: string, ifEmpty: boolean): Promise<boolean> {
+    const { keys } = this.#live();
+    if (ifEmpty && keys.has(key)) return false;
+    keys.set(checks.checkKey(key), checks.checkText(text));
+    return true;
+  }
+
+  async getKey(key: string, take: boolean): Promise<string | undefined> {
+    const { keys } = this.#live();
+    const text = keys.get(checks.checkKey(key));
+    if (take) keys.delete(key);
+    return text;
+  }
+
+  async deleteKey(key: string): Promise<boolean> {
+    return this.#live().keys.delete(checks.checkKey(key));
+  }
+
+  async list(place: contract.Place, limit: number): Promise<contract.Listed[]> {
+    return this.#live().list(checks.checkPlace(place), checks.checkCount('limit', limit));
+  }
+
+  async results(limit: number): Promise<{ id: string; record: ResultRecord }[]> {
+    return [...this.#live().results()].slice(0, checks.checkCount('limit', limit));
+  }
+
+  async resultCount(): Promise<number> {
+    return [...this.#live().results()].length;
+  }
+
+  async retryDead(id: string): Promise<boolean> {
+    return this.#live().retryDead(id);
+  }
+
+  async dropDead(id: string): Promise<boolean> {
+    return this.#live().dropDead(id);
+  }
+
+  async flush(): Promise<void> {
+    this.#live().flush();
+  }
+
+  async setNote(id: string, kind: contract.NoteKind, text: string, ttlSeconds: number): Promise<void> {
+    const queue = this.#live();
+    const endsAt = queue.now() + checks.checkNumber('ttlSeconds', ttlSeconds) * 1000;
+    queue.notes.set(`${kind} ${id}`, checks.checkText(text), endsAt, queue.now());
+  }
+
+  async readNote(id: string, kind: contract.NoteKind): Promise<string | undefined> {
+    const queue = this.#live();
+    return queue.notes.get(`${kind} ${id}`, queue.now());
+  }
+
+  async publishEvents(events: readonly string[]): Promise<void> {
+    this.#live().news.publish(events);
+  }
+
+  async listenToEvents(on: boolean): Promise<void> {
+    this.#live();
+    this.#listens = on;
+  }
+
+  async eventsWanted(): Promise<boolean> {
+    return this.#live().news.eventsWanted;
   }
 
   async register(consumer: string, leaseMs: number): Promise<{ now: number }> {
@@ -176,10 +292,6 @@ export class MemoryStorage implements contract.Storage {
     checks.checkCount('minuteMs', minuteMs);
     const queue = this.#live();
     for (const task of tasks) queue.skipTick(task, minuteMs);
-  }
-
-  async dead(limit: number): Promise<DeadMessage[]> {
-    return this.#live().dead(checks.checkCount('limit', limit));
   }
 
   /** Puts bytes where messages are ready, as a foreign or newer writer might; for tests. */

@@ -1,0 +1,41 @@
+/** What a verb did that others have to be told when it is through. */
+import type { ResultRecord } from '../completion.js';
+
+/** Who is told what happens; one for each storage that looks at this queue. */
+export interface MemoryWatcher {
+  ended(ended: readonly { id: string; record: ResultRecord }[]): void;
+  /** Something is due earlier than everything before. */
+  scheduledEarlier(): void;
+  /** Something can be leased. */
+  becameReady(): void;
+  /** Whether it wants to hear of events. */
+  readonly wantsEvents: boolean;
+  events(events: readonly string[]): void;
+}
+
+export class MemoryNews {
+  readonly watchers = new Set<MemoryWatcher>();
+  ended: { id: string; record: ResultRecord }[] = [];
+  earlier = false;
+  grew = false;
+
+  tell(): void {
+    const { ended, earlier, grew } = this;
+    this.ended = [];
+    this.earlier = this.grew = false;
+    for (const watcher of this.watchers) {
+      if (ended.length > 0) watcher.ended(ended);
+      if (earlier) watcher.scheduledEarlier();
+      if (grew) watcher.becameReady();
+    }
+  }
+
+  get eventsWanted(): boolean {
+    return [...this.watchers].some(({ wantsEvents }) => wantsEvents);
+  }
+
+  publish(events: readonly string[]): void {
+    if (events.length === 0) return;
+    for (const watcher of this.watchers) if (watcher.wantsEvents) watcher.events([...events]);
+  }
+}
