@@ -6,7 +6,8 @@
  * What it imports stays small: it is paid at every start of a thread.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { parseChunk, TaskRunner, type StopView } from '../api/task-runner.js';
+import type { StopView } from '../api/running-task.js';
+import { parseChunk, TaskRunner } from '../api/task-runner.js';
 import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
 import { errorInfo } from '../runtime/error-data.js';
 import { TaskTimeout } from '../runtime/errors.js';

@@ -18,7 +18,26 @@ export interface CurrentTask {
   readonly meta: Readonly<Record<string, unknown>>;
   /** Throws once the task ran out of time or was canceled; for loops that never await. */
   readonly checkTimeout: () => void;
+  /** Tells how far it is: whoever asks `res.progress()` or listens to events gets it, at most ten times a second, the last one always. */
+  readonly progress: (value: unknown) => void;
+  /** A line, put together as console.log does. The last 100 are kept as long as the result. */
+  readonly log: (...args: unknown[]) => void;
 }
+
+/** Which run it is, for those who hold something for it. */
+export interface RunInfo {
+  readonly queue: string;
+  /** Whose lease it is; '' in a worker thread, where the supervisor fills it in. */
+  readonly consumer: string;
+  readonly id: string;
+  /** runOf(head) */
+  readonly run: string;
+  /** Retries that are left. */
+  readonly retries: number;
+}
+
+/** Where a running task keeps its RunInfo, out of sight. */
+export const RUN: unique symbol = Symbol.for('huey-runtime.run');
 
 /** The task that runs here, also behind an await. @throws HueyException ('no-task') outside a task. */
 export function currentTask(): CurrentTask {
@@ -26,6 +45,11 @@ export function currentTask(): CurrentTask {
   if (task === undefined)
     throw new HueyException('currentTask() was called outside a task; only a consumer runs functions as tasks', 'no-task');
   return task;
+}
+
+/** Which run this is part of; undefined outside a task. */
+export function currentRun(): RunInfo | undefined {
+  return (running().getStore() as { readonly [RUN]?: RunInfo } | undefined)?.[RUN];
 }
 
 /** Runs `fn`, and everything that it starts, as part of this task. */

@@ -1,43 +1,56 @@
 /**
  * Runs one task in a thread: arguments in, function, result out as an outcome. Duties:
  *  1. the last look before the start: expired, unknown, unreadable;
- *  2. the context that `currentTask()` gives;
+ *  2. the context that `currentTask()` gives, and the hooks around the function;
  *  3. whatever is thrown becomes an outcome; whatever is returned becomes a record, within its limits.
  */
-import { runInTask } from './context.js';
 import { instantMs, type DateInput } from '../runtime/clock.js';
 import { encodeRecord } from '../runtime/completion.js';
-import { errorInfo } from '../runtime/error-data.js';
-import { CancelExecution, MalformedMessage, PayloadError, RetryTask, TaskTimeout } from '../runtime/errors.js';
+import { errorInfo, fromErrorData } from '../runtime/error-data.js';
+import { CancelExecution, LockUnavailable, MalformedMessage, PayloadError, RateLimitReached, RetryTask } from '../runtime/errors.js';
 import type { Outcome } from '../runtime/lifecycle.js';
 import { END_MARKER_TTL_MS, RESULT_MAX_BYTES, SECOND_MS } from '../runtime/limits.js';
-import { checkBody, isPlain, readHead, type Body, type Head } from '../runtime/message.js';
+import { checkBody, isPlain, readHead, type Body } from '../runtime/message.js';
+import type { AnyFunction } from '../runtime/registry.js';
 import { containsTags, decode, encode } from '../runtime/serializer.js';
-import type { HueyCore } from '../runtime/worker-context.js';
+import type { ProducerStorage } from '../runtime/storage.js';
+import { workerContext, type HueyCore } from '../runtime/worker-context.js';
+import { runInTask } from './context.js';
+import { RunningTask, type RunSurroundings, type StopView } from './running-task.js';
 
-/** How the thread learns that the supervisor has stopped a run. */
-export interface StopView {
-  stopped(): boolean;
-  /** Registers the controller that fires on a stop; made only where the task asks for its signal. */
-  onAbort(abort: (reason: Error) => void): void;
+export interface RunnerOptions {
+  /** Keeps the notes of running tasks. Default: the storage of this worker thread. */
+  storage?: ProducerStorage;
+  /** Whose leases the tasks are, where no supervisor fills it in. */
+  consumer?: string;
 }
+
+type Failure = () => Promise<never>;
 
 const MARKER_TTL_SECONDS = END_MARKER_TTL_MS / SECOND_MS;
 
 export class TaskRunner {
   readonly #huey: HueyCore;
-  readonly #ttlSeconds: number;
+  readonly #surroundings: RunSurroundings;
 
-  constructor(huey: HueyCore) {
+  constructor(huey: HueyCore, { storage, consumer = '' }: RunnerOptions = {}) {
     this.#huey = huey;
-    this.#ttlSeconds = Math.ceil(huey.settings.resultTtlMs / SECOND_MS);
+    const notes = storage ?? workerContext()?.storage;
+    this.#surroundings = {
+      queue: huey.name,
+      consumer,
+      noteSink:
+        ({ id }, body) =>
+        async (kind, text) =>
+          notes?.setNote(id, kind, text, this.#ttlSeconds(body)),
+    };
   }
 
   /**
    * `parts` is a message as JSON.parse gave it. Never throws, never rejects; a promise only where the task gave one.
    * `failure` makes a promise that rejects where an error reaches the thread outside of any promise.
    */
-  run(parts: unknown, stop: StopView, skewMs: number, failure: () => Promise<never>): Outcome | Promise<Outcome> {
+  run(parts: unknown, stop: StopView, skewMs: number, failure: Failure): Outcome | Promise<Outcome> {
     try {
       if (!Array.isArray(parts) || typeof parts[0] !== 'string') throw new MalformedMessage('the message is not a list with a head');
       const text = parts[0];
@@ -46,16 +59,53 @@ export class TaskRunner {
       if (!isPlain(text, -2) && head.expiresAt > 0 && head.expiresAt <= storageNow(skewMs)) return { kind: 'expired' };
       const definition = this.#huey.registry.get(head.name);
       if (definition === undefined) return { kind: 'unknown-task' };
-      const task = new RunningTask(head, body, stop);
-      const value = runInTask(task, () => definition.fn(...body.args));
-      if (!isThenable(value)) return this.#complete(value, body);
-      return Promise.race([value, failure()]).then(
-        (settled) => this.#complete(settled, body),
-        (thrown: unknown) => afterThrow(thrown, skewMs),
-      );
+      return this.#call(definition.fn, new RunningTask(head, body, stop, this.#surroundings), body, skewMs, failure);
     } catch (thrown) {
       return afterThrow(thrown, skewMs);
     }
+  }
+
+  #call(fn: AnyFunction, task: RunningTask, body: Body, skewMs: number, failure: Failure): Outcome | Promise<Outcome> {
+    if (this.#huey.hooks.around) {
+      return runInTask(task, () => this.#callAround(fn, task, body, skewMs, failure)).then((outcome) => task.ended(outcome));
+    }
+    try {
+      const value = runInTask(task, () => fn(...body.args));
+      if (!isThenable(value)) return task.ended(this.#complete(value, body));
+      return Promise.race([value, failure()]).then(
+        (settled) => task.ended(this.#complete(settled, body)),
+        (thrown: unknown) => task.ended(afterThrow(thrown, skewMs)),
+      );
+    } catch (thrown) {
+      return task.ended(afterThrow(thrown, skewMs));
+    }
+  }
+
+  /** With what the module has registered around its functions. */
+  async #callAround(fn: AnyFunction, task: RunningTask, body: Body, skewMs: number, failure: Failure): Promise<Outcome> {
+    const { hooks } = this.#huey;
+    const seen = task.forHooks();
+    await hooks.emit('executing', seen);
+    try {
+      await hooks.runPre(seen);
+    } catch (thrown) {
+      // As in Huey: no retry, whatever it says, and no hook behind.
+      return { kind: 'cancel', retry: false, reason: errorInfo(thrown).message };
+    }
+    let value: unknown;
+    let error: unknown;
+    let outcome: Outcome;
+    try {
+      value = await Promise.race([fn(...body.args), failure()]);
+      outcome = this.#complete(value, body);
+      if (outcome.kind === 'error') error = fromErrorData(outcome.error);
+    } catch (thrown) {
+      // Something to see also where null was thrown.
+      error = thrown instanceof Error ? thrown : fromErrorData(errorInfo(thrown));
+      outcome = afterThrow(thrown, skewMs);
+    }
+    await hooks.runPost(seen, value, error);
+    return outcome;
   }
 
   #complete(value: unknown, body: Body): Outcome {
@@ -70,11 +120,14 @@ export class TaskRunner {
           `the result takes ${Buffer.byteLength(payload)} bytes, over the limit of ${RESULT_MAX_BYTES}; store it elsewhere and return where it is`,
         );
       }
-      const ttlSeconds = body.resultTtlMs === undefined ? this.#ttlSeconds : Math.ceil(body.resultTtlMs / SECOND_MS);
-      return { kind: 'complete', record: encodeRecord('done', payload), ttlSeconds };
+      return { kind: 'complete', record: encodeRecord('done', payload), ttlSeconds: this.#ttlSeconds(body) };
     } catch (error) {
       return { kind: 'error', error: errorInfo(error) };
     }
+  }
+
+  #ttlSeconds(body: Body): number {
+    return Math.ceil((body.resultTtlMs ?? this.#huey.settings.resultTtlMs) / SECOND_MS);
   }
 }
 
@@ -111,69 +164,12 @@ function reviveArguments(message: unknown): void {
   }
 }
 
-/** What `currentTask()` gives. Made for every run, so it holds only what was there anyway. */
-class RunningTask {
-  readonly #head: Head;
-  readonly #body: Body;
-  readonly #stop: StopView;
-  readonly #startedAt = performance.timeOrigin + performance.now();
-  #controller: AbortController | undefined;
-
-  constructor(head: Head, body: Body, stop: StopView) {
-    this.#head = head;
-    this.#body = body;
-    this.#stop = stop;
-  }
-
-  get id(): string {
-    return this.#head.id;
-  }
-
-  get name(): string {
-    return this.#head.name;
-  }
-
-  get attempt(): number {
-    return this.#head.attempts + this.#head.lapses + 1;
-  }
-
-  get retries(): number {
-    return this.#head.retries;
-  }
-
-  get meta(): Record<string, unknown> {
-    return this.#body.meta ?? {};
-  }
-
-  get deadline(): Date | undefined {
-    return this.#head.timeoutMs === 0 ? undefined : new Date(this.#startedAt + this.#head.timeoutMs);
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      const controller = new AbortController();
-      this.#controller = controller;
-      if (this.#stop.stopped()) controller.abort(this.#stopError());
-      else this.#stop.onAbort((reason) => controller.abort(reason));
-    }
-    return this.#controller.signal;
-  }
-
-  /** Made when it is asked for, so that it can be taken apart from the task and costs nothing where it is not used. */
-  get checkTimeout(): () => void {
-    return () => {
-      if (this.#stop.stopped()) throw this.#stopError();
-    };
-  }
-
-  #stopError(): Error {
-    const { id, name, retries } = this.#head;
-    return new TaskTimeout({ error: `task ${name} was stopped`, retries, taskId: id, willRetry: retries > 0 });
-  }
-}
-
 function afterThrow(thrown: unknown, skewMs: number): Outcome {
   if (thrown instanceof MalformedMessage) return { kind: 'malformed', reason: thrown.message };
+  if (thrown instanceof LockUnavailable) return { kind: 'locked', error: errorInfo(thrown) };
+  if (thrown instanceof RateLimitReached) {
+    return { kind: 'rate-limited', error: errorInfo(thrown), resetMs: thrown.resetMs, retry: thrown.retry };
+  }
   if (thrown instanceof CancelExecution) return { kind: 'cancel', retry: thrown.retry, reason: thrown.message };
   if (thrown instanceof RetryTask) {
     try {

@@ -8,8 +8,20 @@ import { enterWorker, type WorkerContext } from '../../src/runtime/worker-contex
 import { freshQueue, HandConsumer } from './hand-consumer.js';
 
 function task(id: string): CurrentTask {
-  const signal = new AbortController().signal;
-  return { id, name: 'work', attempt: 1, retries: 0, signal, deadline: undefined, meta: {}, checkTimeout: () => undefined };
+  const { signal } = new AbortController();
+  const ignore = (): void => undefined;
+  return {
+    id,
+    name: 'work',
+    attempt: 1,
+    retries: 0,
+    signal,
+    deadline: undefined,
+    meta: {},
+    checkTimeout: ignore,
+    progress: ignore,
+    log: ignore,
+  };
 }
 
 describe('currentTask', () => {

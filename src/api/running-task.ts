@@ -1,0 +1,112 @@
+/** What `currentTask()` gives while a consumer runs a task. Made for every run, so it holds only what was there anyway. */
+import { TaskTimeout } from '../runtime/errors.js';
+import { runOf, type Body, type Head } from '../runtime/message.js';
+import type { SignalTask } from '../runtime/signals.js';
+import { RUN, type CurrentTask, type RunInfo } from './context.js';
+import { RunNotes, type NoteSink } from './run-notes.js';
+
+/** How the thread learns that the supervisor has stopped a run. */
+export interface StopView {
+  stopped(): boolean;
+  /** Registers the controller that fires on a stop; made only where the task asks for its signal. */
+  onAbort(abort: (reason: Error) => void): void;
+}
+
+/** What is the same for every task that a runner runs. */
+export interface RunSurroundings {
+  readonly queue: string;
+  /** Whose leases the tasks are; '' in a worker thread, where the supervisor fills it in. */
+  readonly consumer: string;
+  /** Keeps notes of a run. */
+  noteSink(head: Head, body: Body): NoteSink;
+}
+
+export class RunningTask implements CurrentTask {
+  readonly #head: Head;
+  readonly #body: Body;
+  readonly #stop: StopView;
+  readonly #surroundings: RunSurroundings;
+  readonly #startedAt = performance.timeOrigin + performance.now();
+  #controller: AbortController | undefined;
+  #notes: RunNotes | undefined;
+
+  constructor(head: Head, body: Body, stop: StopView, surroundings: RunSurroundings) {
+    this.#head = head;
+    this.#body = body;
+    this.#stop = stop;
+    this.#surroundings = surroundings;
+  }
+
+  get id(): string {
+    return this.#head.id;
+  }
+
+  get name(): string {
+    return this.#head.name;
+  }
+
+  get attempt(): number {
+    return this.#head.attempts + this.#head.lapses + 1;
+  }
+
+  get retries(): number {
+    return this.#head.retries;
+  }
+
+  get meta(): Record<string, unknown> {
+    return this.#body.meta ?? {};
+  }
+
+  get deadline(): Date | undefined {
+    return this.#head.timeoutMs === 0 ? undefined : new Date(this.#startedAt + this.#head.timeoutMs);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      if (this.#stop.stopped()) controller.abort(this.#stopError());
+      else this.#stop.onAbort((reason) => controller.abort(reason));
+    }
+    return this.#controller.signal;
+  }
+
+  // The three that are called are functions of their own: they may be taken apart from the task.
+  get checkTimeout(): () => void {
+    return () => {
+      if (this.#stop.stopped()) throw this.#stopError();
+    };
+  }
+
+  get progress(): (value: unknown) => void {
+    return (value) => this.#noted().progress(value);
+  }
+
+  get log(): (...args: unknown[]) => void {
+    return (...args) => this.#noted().log(args);
+  }
+
+  get [RUN](): RunInfo {
+    const { queue, consumer } = this.#surroundings;
+    return { queue, consumer, id: this.#head.id, run: runOf(this.#head), retries: this.#head.retries };
+  }
+
+  /** As hooks and handlers of signals see it. */
+  forHooks(): SignalTask {
+    return { id: this.id, name: this.name, args: this.#body.args, meta: this.meta };
+  }
+
+  /** Gives the outcome once the last notes are out; a promise only where the task made some. */
+  ended<O>(outcome: O): O | Promise<O> {
+    return this.#notes === undefined ? outcome : this.#notes.end().then(() => outcome);
+  }
+
+  #noted(): RunNotes {
+    return (this.#notes ??= new RunNotes(this.#surroundings.noteSink(this.#head, this.#body)));
+  }
+
+  #stopError(): Error {
+    const { id, name, retries } = this.#head;
+    return new TaskTimeout({ error: `task ${name} was stopped`, retries, taskId: id, willRetry: retries > 0 });
+  }
+}
