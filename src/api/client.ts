@@ -1,5 +1,6 @@
 /** The working half of a Huey, which its tasks and results share: ids, the way out, the way back, marks. */
 import { IdGenerator } from '../runtime/ids.js';
+import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { EnqueueItem, Mark, MarkTarget, ProducerStorage } from '../runtime/storage.js';
 import type { HueySettings } from '../runtime/worker-context.js';
 import { keepAlive } from './keep-alive.js';
@@ -10,19 +11,25 @@ import { closedError, StorageDoor, type OpenStorage } from './storage-door.js';
 export interface ClientOptions {
   open: () => OpenStorage | Promise<OpenStorage>;
   settings: HueySettings;
+  codec: PayloadCodec;
   enqueueWaitMs: number;
 }
 
 export class Client {
   readonly settings: HueySettings;
+  readonly codec: PayloadCodec;
   readonly #ids = new IdGenerator();
-  readonly #door: StorageDoor;
+  readonly #storageDoor: StorageDoor;
+  /** In immediate mode: where calls run at once. It stays when the mode ends. */
+  #immediateDoor: StorageDoor | undefined;
+  #immediate = false;
   readonly #outbox: Outbox;
 
-  constructor({ open, settings, enqueueWaitMs }: ClientOptions) {
+  constructor({ open, settings, codec, enqueueWaitMs }: ClientOptions) {
     this.settings = settings;
-    this.#door = new StorageDoor(open);
-    this.#outbox = new Outbox((items) => this.#door.call((storage) => this.#enqueue(storage, items)), {
+    this.codec = codec;
+    this.#storageDoor = new StorageDoor(open);
+    this.#outbox = new Outbox((items) => this.#storageDoor.call((storage) => this.#enqueue(storage, items)), {
       waitMs: enqueueWaitMs,
       outage: () => this.#outage(),
     });
@@ -34,12 +41,33 @@ export class Client {
 
   /** @throws EnqueueFailed */
   send(item: OutboxItem): Promise<void> {
+    if (this.#immediate) return this.#sendImmediate([item]);
     return this.#outbox.send(item);
   }
 
   /** @throws EnqueueFailed */
   sendMany(items: readonly OutboxItem[]): Promise<void> {
+    if (this.#immediate) return this.#sendImmediate(items);
     return this.#outbox.sendMany(items);
+  }
+
+  /** Any call of the storage. The process stays alive until it is answered. */
+  call<T>(use: (storage: ProducerStorage) => Promise<T>): Promise<T> {
+    return this.#door.call(use);
+  }
+
+  get immediate(): boolean {
+    return this.#immediate;
+  }
+
+  /** From now on calls run where they are made. `open` gives the storage that runs them; it is opened once. */
+  startImmediate(open: () => Promise<OpenStorage>): void {
+    this.#immediateDoor ??= new StorageDoor(open);
+    this.#immediate = true;
+  }
+
+  stopImmediate(): void {
+    this.#immediate = false;
   }
 
   async waiter(): Promise<ResultWaiter> {
@@ -63,6 +91,15 @@ export class Client {
     await keepAlive(this.#finish());
   }
 
+  get #door(): StorageDoor {
+    return this.#immediate && this.#immediateDoor !== undefined ? this.#immediateDoor : this.#storageDoor;
+  }
+
+  /** Not through the outbox: a task that calls a task would wait for its own batch. */
+  async #sendImmediate(items: readonly OutboxItem[]): Promise<void> {
+    await this.#door.call((storage) => this.#enqueue(storage, [...items]));
+  }
+
   #enqueue(storage: ProducerStorage, items: EnqueueItem[]): Promise<unknown> {
     // From the first call on somebody listens, so that an error can say what is wrong with the connection.
     ResultWaiter.of(storage);
@@ -76,8 +113,9 @@ export class Client {
 
   async #finish(): Promise<void> {
     await this.#outbox.idle();
-    const storage = this.#door.opened;
-    if (storage !== undefined && this.#door.owned) await ResultWaiter.of(storage).close(closedError());
-    await this.#door.close();
+    for (const door of [this.#storageDoor, this.#immediateDoor]) {
+      if (door?.opened !== undefined && door.owned) await ResultWaiter.of(door.opened).close(closedError());
+      await door?.close();
+    }
   }
 }
