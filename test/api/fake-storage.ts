@@ -1,6 +1,6 @@
 /** A storage that does what a test tells it, for what is hard to bring about with a real one. */
 import type { ResultRecord } from '../../src/runtime/completion.js';
-import type { Counts, EnqueueReply, ProducerStorage, StorageEvents } from '../../src/runtime/storage.js';
+import type { Counts, EnqueueReply, ProducerStorage, RateReply, StorageEvents } from '../../src/runtime/storage.js';
 
 export class FakeStorage implements ProducerStorage {
   readonly records = new Map<string, ResultRecord>();
@@ -22,7 +22,7 @@ export class FakeStorage implements ProducerStorage {
   }
 
   async enqueue(): Promise<EnqueueReply> {
-    return { duplicates: [] };
+    return { duplicates: [], conflicts: [] };
   }
 
   async readResults(ids: readonly string[]): Promise<(ResultRecord | undefined)[]> {
@@ -57,6 +57,86 @@ export class FakeStorage implements ProducerStorage {
 
   async counts(): Promise<Counts> {
     return { ready: 0, scheduled: 0, running: 0, dead: 0, consumers: 0 };
+  }
+
+  async readChord(): Promise<never[]> {
+    return [];
+  }
+
+  async freeUnique(): Promise<void> {}
+
+  async acquireLock(): Promise<boolean> {
+    return false;
+  }
+
+  async extendLock(): Promise<boolean> {
+    return false;
+  }
+
+  async releaseLock(): Promise<boolean> {
+    return false;
+  }
+
+  async isLocked(): Promise<boolean> {
+    return false;
+  }
+
+  async flushLocks(): Promise<never[]> {
+    return [];
+  }
+
+  async rateLimit(): Promise<RateReply> {
+    return { allowed: true, usage: 0, resetMs: 0 };
+  }
+
+  async resetRate(): Promise<void> {}
+
+  async putKey(): Promise<boolean> {
+    return false;
+  }
+
+  async getKey(): Promise<undefined> {
+    return undefined;
+  }
+
+  async deleteKey(): Promise<boolean> {
+    return false;
+  }
+
+  async list(): Promise<never[]> {
+    return [];
+  }
+
+  async results(): Promise<never[]> {
+    return [];
+  }
+
+  async resultCount(): Promise<number> {
+    return 0;
+  }
+
+  async retryDead(): Promise<boolean> {
+    return false;
+  }
+
+  async dropDead(): Promise<boolean> {
+    return false;
+  }
+
+  async flush(): Promise<void> {}
+
+  async setNote(): Promise<void> {}
+
+  async readNote(): Promise<undefined> {
+    return undefined;
+  }
+
+  async publishEvents(): Promise<void> {}
+
+  async listenToEvents(): Promise<void> {}
+
+  async eventsWanted(): Promise<boolean> {
+    return false;
   }
 
   async #note(verb: string, ids: readonly string[]): Promise<void> {
