@@ -7,6 +7,7 @@ import type { Crontab } from '../runtime/crontab.js';
 import { ConfigurationError } from '../runtime/errors.js';
 import { checkId } from '../runtime/ids.js';
 import { checkName } from '../runtime/message.js';
+import { PayloadCodec } from '../runtime/payload-codec.js';
 import { Registry, type AnyFunction, type TaskDefinition } from '../runtime/registry.js';
 import { workerContext, type HueyCore, type HueySettings } from '../runtime/worker-context.js';
 import { Client } from './client.js';
@@ -28,17 +29,20 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
   readonly connection: ConnectionSpec;
   readonly registry = new Registry();
   readonly settings: HueySettings;
+  readonly codec: PayloadCodec;
   readonly #client: Client;
 
   /** @throws ConfigurationError */
   constructor(name: string, connection: ConnectionSpec, options: HueyOptions = {}) {
     const queue = checkQueueName(name);
-    const { settings, enqueueWaitMs } = hueySettings(options, `Huey ${name}`);
-    const client = new Client({ open: () => openStorage(queue, connection), settings, enqueueWaitMs });
+    const { settings, serializer, enqueueWaitMs } = hueySettings(options, `Huey ${name}`);
+    const codec = new PayloadCodec(queue, settings.payload, serializer);
+    const client = new Client({ open: () => openStorage(queue, connection), settings, codec, enqueueWaitMs });
     super(client);
     this.name = queue;
     this.connection = connection;
     this.settings = settings;
+    this.codec = codec;
     this.#client = client;
     workerContext()?.hueys.push(this);
   }

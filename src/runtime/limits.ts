@@ -28,6 +28,8 @@ export const UNKNOWN_TASK_TTL_MS = HOUR_MS;
 
 export const MESSAGE_MAX_BYTES = 1024 * 1024;
 export const RESULT_MAX_BYTES = 1024 * 1024;
+/** With compression on, a shorter body goes as it is. */
+export const COMPRESSION_MIN_CHARS = 512;
 export const PAYLOAD_MAX_DEPTH = 200;
 export const NAME_MAX_CHARS = 200;
 export const QUEUE_NAME_MAX_CHARS = 100;

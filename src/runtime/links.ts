@@ -13,18 +13,20 @@ import { PayloadError } from './errors.js';
 import type { ErrorInfo } from './lifecycle.js';
 import { HANDED_ERROR_MAX_CHARS, MESSAGE_MAX_BYTES } from './limits.js';
 import { readHead, type Body, type Stage } from './message.js';
-import { decode, encode, isPlainObject } from './serializer.js';
+import { PLAIN_CODEC, type PayloadCodec } from './payload-codec.js';
+import { isPlainObject } from './serializer.js';
 import type { EnqueueItem } from './storage.js';
 import { isTuple } from './tuple.js';
 
 /** The next stage, given what its parent returned. @throws PayloadError where the value cannot be encoded or is too large. */
-export function nextItem(stage: Stage, value: unknown): EnqueueItem {
-  return itemOf(stage, withValue(stage.body.args, value));
+export function nextItem(stage: Stage, value: unknown, codec: PayloadCodec = PLAIN_CODEC): EnqueueItem {
+  return itemOf(stage, withValue(stage.body.args, value, codec), codec);
 }
 
 /** The handler of an error: it gets an Error with name and message as its last argument. */
-export function handlerItem(stage: Stage, error: ErrorInfo): EnqueueItem {
-  return itemOf(stage, [...stage.body.args, encoded(errorOf(error), 'the error')]);
+export function handlerItem(stage: Stage, error: ErrorInfo, codec: PayloadCodec = PLAIN_CODEC): EnqueueItem {
+  // By the built-in serializer: the supervisor, which has no other, makes handlers too.
+  return itemOf(stage, [...stage.body.args, encoded(errorOf(error), PLAIN_CODEC)], codec);
 }
 
 export interface LaterStages {
@@ -45,39 +47,40 @@ export function laterStages(body: Body): LaterStages {
   return tail.chord === undefined ? { ids } : { ids, chord: tail.chord };
 }
 
-/** `own` and the result are as the serializer encoded them. */
-function withValue(own: readonly unknown[], value: unknown): unknown[] {
+/** `own` and the result are encoded. */
+function withValue(own: readonly unknown[], value: unknown, codec: PayloadCodec): unknown[] {
   if (value === undefined || value === null) return [...own];
   const last = own.at(-1);
-  const trailing = isRecord(last) ? plainOf(last) : undefined;
-  if (trailing === undefined) return [...own, ...handedOn(value)];
+  const trailing = isRecord(last) ? plainOf(last, codec) : undefined;
+  if (trailing === undefined) return [...own, ...handedOn(value, codec)];
   const before = own.slice(0, -1);
-  if (isPlainObject(value)) return [...before, encoded({ ...value, ...trailing }, 'what the task handed on')];
-  return [...before, ...handedOn(value), last];
+  if (isPlainObject(value)) return [...before, encoded({ ...value, ...trailing }, codec)];
+  return [...before, ...handedOn(value, codec), last];
 }
 
-function handedOn(value: unknown): unknown[] {
-  return isTuple(value) ? value.map((item) => encoded(item, 'what the task handed on')) : [encoded(value, 'what the task handed on')];
+function handedOn(value: unknown, codec: PayloadCodec): unknown[] {
+  return isTuple(value) ? value.map((item) => encoded(item, codec)) : [encoded(value, codec)];
 }
 
 /** The plain object that this encoded argument stands for; undefined where it stands for something else. */
-function plainOf(encodedArg: Record<string, unknown>): Record<string, unknown> | undefined {
+function plainOf(encodedArg: Record<string, unknown>, codec: PayloadCodec): Record<string, unknown> | undefined {
   // Decoding changes its input, and the stage is part of a message that may be looked at again.
-  const value = decode(structuredClone(encodedArg));
+  const [value] = codec.decodeArgs([structuredClone(encodedArg)]);
   return isPlainObject(value) ? value : undefined;
 }
 
-function itemOf({ head, body, delayMs, etaMs }: Stage, args: unknown[]): EnqueueItem {
-  const text = `["${head}",${JSON.stringify({ ...body, args })}]`;
-  if (text.length * 3 > MESSAGE_MAX_BYTES) checkSize(head, text);
+function itemOf({ head, body, delayMs, etaMs }: Stage, args: unknown[], codec: PayloadCodec): EnqueueItem {
+  const { id, name } = readHead(head, -2);
+  const text = `["${head}",${codec.encodeBody(id, name, JSON.stringify({ ...body, args }))}]`;
+  if (text.length * 3 > MESSAGE_MAX_BYTES) checkSize(name, text);
   return { text, ...(delayMs === undefined ? {} : { delayMs }), ...(etaMs === undefined ? {} : { etaMs }) };
 }
 
-function checkSize(head: string, text: string): void {
+function checkSize(name: string, text: string): void {
   const bytes = Buffer.byteLength(text);
   if (bytes <= MESSAGE_MAX_BYTES) return;
   throw new PayloadError(
-    `with what was handed on, the call of ${readHead(head, -2).name} takes ${bytes} bytes; at most ${MESSAGE_MAX_BYTES} are allowed: store the data elsewhere and hand on a reference`,
+    `with what was handed on, the call of ${name} takes ${bytes} bytes; at most ${MESSAGE_MAX_BYTES} are allowed: store the data elsewhere and hand on a reference`,
   );
 }
 
@@ -89,8 +92,8 @@ function errorOf({ name, message, stack }: ErrorInfo): Error {
   return error;
 }
 
-function encoded(value: unknown, root: string): unknown {
-  return JSON.parse(encode(value, root));
+function encoded(value: unknown, codec: PayloadCodec): unknown {
+  return JSON.parse(codec.encodeValue(value, 'what the task handed on'));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

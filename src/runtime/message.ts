@@ -3,6 +3,8 @@
  *
  *     ["<head>",<body>]            or, where the runtime noted something beside the head, ["<head>",<body>,<notes>]
  *
+ * Where bodies are signed or compressed, <body> is a JSON string instead of an object (payload-codec.ts).
+ *
  * One line of JSON without raw line breaks, so that messages joined with ",\n" can be split without parsing and, put
  * between brackets, parse as one array. The head is mutable, the body never changes after the enqueue.
  *
@@ -196,9 +198,14 @@ export function isPlain(text: string, shift: 0 | -2): boolean {
 
 /** Parses a whole message. @throws MalformedMessage */
 export function decodeMessage(text: string): Message {
+  return decodeMessageWith(text, checkBody);
+}
+
+/** For bodies that are no objects (payload-codec.ts). @throws MalformedMessage */
+export function decodeMessageWith(text: string, readBody: (body: unknown, head: Head) => Body): Message {
   const head = decodeHead(text);
   const [, body, notes] = parseParts(text);
-  return { head, body: checkBody(body), notes: isRecord(notes) ? notes : {} };
+  return { head, body: readBody(body, head), notes: isRecord(notes) ? notes : {} };
 }
 
 /** The one look at a body from outside. @throws MalformedMessage */

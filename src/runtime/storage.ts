@@ -82,6 +82,7 @@ export type Transition =
       /** 0: ready at once. By the storage's clock. */
       delayMs: number;
       at: 'head' | 'tail';
+      effects?: Effects;
     }
   | {
       /** Put aside as dead: kept with its bytes, settled as dead for those who wait. */
@@ -240,7 +241,8 @@ export interface StorageEvents {
   onOutage?: (lost: boolean, error?: Error) => void;
 }
 
-export type NoteKind = 'progress' | 'log';
+/** `error` is the failure of an attempt that will be tried again. */
+export type NoteKind = 'progress' | 'log' | 'error';
 
 /** What a Huey needs of a storage: producing, results, marks. */
 export interface ProducerStorage {

@@ -4,6 +4,7 @@
  * connection. It is kept under a global symbol, so that two copies of this package in one process still agree.
  */
 import type { ConnectionSpec } from './connection.js';
+import type { PayloadCodec, PayloadSettings } from './payload-codec.js';
 import type { Registry } from './registry.js';
 import type { SignalName, SignalTask } from './signals.js';
 import type { ProducerStorage } from './storage.js';
@@ -16,6 +17,8 @@ export interface HueyCore {
   readonly registry: Registry;
   readonly settings: HueySettings;
   readonly hooks: HooksCore;
+  /** How its messages and values are read and written. */
+  readonly codec: PayloadCodec;
 }
 
 /** What a module wants to be told, and to do around its tasks (api/hooks.ts). Where nothing is registered nothing is called. */
@@ -41,6 +44,10 @@ export interface HueySettings {
   /** True: undefined and null are stored as values too. */
   storeNone: boolean;
   resultTtlMs: number;
+  /** True: each failed attempt leaves its error as a note and starts the handler. */
+  storeIntermediateErrors?: boolean;
+  /** How bodies travel; absent: as they are. */
+  payload?: PayloadSettings;
 }
 
 export interface WorkerContext {
