@@ -1,11 +1,16 @@
 /** The part of a Huey that is about what happens around its tasks: signals and hooks, locks, rate limits, events. */
+import type { SignalName } from '../runtime/signals.js';
+import { checkAroundName } from './around.js';
 import type { Client } from './client.js';
 import { Hooks, type PostExecuteHook, type PreExecuteHook, type SignalHandler, type ThreadHook } from './hooks.js';
-import type { SignalName } from '../runtime/signals.js';
+import { Lock } from './lock.js';
+import { RateLimit, type RateLimitOptions } from './rate-limit.js';
 
 export abstract class Controls {
   /** What is registered; for the worker. */
   readonly hooks = new Hooks();
+  /** The queue. */
+  abstract readonly name: string;
   readonly #client: Client;
 
   constructor(client: Client) {
@@ -62,5 +67,25 @@ export abstract class Controls {
 
   unregisterOnShutdown(hook: string | ThreadHook): boolean {
     return this.hooks.unregisterOnShutdown(hook);
+  }
+
+  /** A lock by its name: `run(fn)`, `wrap(fn)`, `await using held = await huey.lockTask('x').acquire()`. Huey: `lock_task`. */
+  lockTask(name: string): Lock {
+    return new Lock(this.#client, this.name, name);
+  }
+
+  isLocked(name: string): Promise<boolean> {
+    return this.lockTask(name).isLocked();
+  }
+
+  /** Takes these locks, or all, from whoever holds them. Gives the names of those that were held. Huey: `flush_locks`. */
+  flushLocks(...names: string[]): Promise<string[]> {
+    for (const name of names) checkAroundName(name, 'a lock');
+    return this.#client.call((storage) => storage.flushLocks(names.length === 0 ? undefined : names));
+  }
+
+  /** At most `limit` calls in a window: `run(fn)`, `wrap(fn)`, `acquire()`. Huey: `rate_limit`. */
+  rateLimit(name: string, options: RateLimitOptions): RateLimit {
+    return new RateLimit(this.#client, name, options);
   }
 }
