@@ -1,10 +1,10 @@
 /** The working half of a Huey, which its tasks and results share: ids, the way out, the way back, marks. */
 import { IdGenerator } from '../runtime/ids.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
-import type { EnqueueItem, Mark, MarkTarget, ProducerStorage } from '../runtime/storage.js';
+import type { ChordPlan, EnqueueItem, EnqueueReply, Mark, MarkTarget, ProducerStorage } from '../runtime/storage.js';
 import type { HueySettings } from '../runtime/worker-context.js';
 import { keepAlive } from './keep-alive.js';
-import { Outbox, type OutboxItem } from './outbox.js';
+import { Outbox, type Conflicts, type OutboxItem } from './outbox.js';
 import { ResultWaiter } from './result-waiter.js';
 import { closedError, StorageDoor, type OpenStorage } from './storage-door.js';
 
@@ -29,7 +29,7 @@ export class Client {
     this.settings = settings;
     this.codec = codec;
     this.#storageDoor = new StorageDoor(open);
-    this.#outbox = new Outbox((items) => this.#storageDoor.call((storage) => this.#enqueue(storage, items)), {
+    this.#outbox = new Outbox((items, chords) => this.#storageDoor.call((storage) => this.#enqueue(storage, items, chords)), {
       waitMs: enqueueWaitMs,
       outage: () => this.#outage(),
     });
@@ -40,15 +40,21 @@ export class Client {
   }
 
   /** @throws EnqueueFailed */
-  send(item: OutboxItem): Promise<void> {
+  send(item: OutboxItem): Promise<Conflicts> {
     if (this.#immediate) return this.#sendImmediate([item]);
     return this.#outbox.send(item);
   }
 
   /** @throws EnqueueFailed */
-  sendMany(items: readonly OutboxItem[]): Promise<void> {
+  sendMany(items: readonly OutboxItem[]): Promise<Conflicts> {
     if (this.#immediate) return this.#sendImmediate(items);
     return this.#outbox.sendMany(items);
+  }
+
+  /** All in one call of the storage. @throws EnqueueFailed */
+  sendTogether(items: readonly OutboxItem[], chords: readonly ChordPlan[]): Promise<Conflicts> {
+    if (this.#immediate) return this.#sendImmediate(items, chords);
+    return this.#outbox.sendTogether(items, chords);
   }
 
   /** Any call of the storage. The process stays alive until it is answered. */
@@ -96,14 +102,14 @@ export class Client {
   }
 
   /** Not through the outbox: a task that calls a task would wait for its own batch. */
-  async #sendImmediate(items: readonly OutboxItem[]): Promise<void> {
-    await this.#door.call((storage) => this.#enqueue(storage, [...items]));
+  async #sendImmediate(items: readonly OutboxItem[], chords: readonly ChordPlan[] = []): Promise<Conflicts> {
+    return (await this.#door.call((storage) => this.#enqueue(storage, [...items], chords))).conflicts;
   }
 
-  #enqueue(storage: ProducerStorage, items: EnqueueItem[]): Promise<unknown> {
+  #enqueue(storage: ProducerStorage, items: EnqueueItem[], chords: readonly ChordPlan[]): Promise<EnqueueReply> {
     // From the first call on somebody listens, so that an error can say what is wrong with the connection.
     ResultWaiter.of(storage);
-    return storage.enqueue(items);
+    return chords.length === 0 ? storage.enqueue(items) : storage.enqueue(items, chords);
   }
 
   #outage(): Error | undefined {

@@ -9,7 +9,7 @@
  */
 import { EnqueueFailed, StorageUnavailable } from '../runtime/errors.js';
 import { BATCH_MAX } from '../runtime/limits.js';
-import type { EnqueueItem } from '../runtime/storage.js';
+import type { ChordPlan, EnqueueItem, EnqueueReply } from '../runtime/storage.js';
 
 /** Calls that wait to be sent, at most. */
 export const OUTBOX_MAX = 2_000_000;
@@ -17,10 +17,17 @@ export const OUTBOX_MAX = 2_000_000;
 const FLIGHTS_MAX = 2;
 const FIRST_PAUSE_MS = 20;
 const LAST_PAUSE_MS = 500;
+const NO_CHORDS: readonly ChordPlan[] = [];
+const NO_CONFLICTS: Conflicts = [];
 
 export interface OutboxItem extends EnqueueItem {
   id: string;
 }
+
+/** Of one caller's items: those that another invocation kept out, by their unique key. */
+export type Conflicts = EnqueueReply['conflicts'];
+/** One call of the storage. */
+type Enqueue = (items: EnqueueItem[], chords: ChordPlan[]) => Promise<{ conflicts?: Conflicts } | undefined>;
 
 export interface OutboxOptions {
   waitMs: number;
@@ -32,7 +39,7 @@ export interface OutboxOptions {
 }
 
 export class Outbox {
-  readonly #enqueue: (items: EnqueueItem[]) => Promise<unknown>;
+  readonly #enqueue: Enqueue;
   readonly #waitMs: number;
   readonly #waitingMax: number;
   readonly #now: () => number;
@@ -46,7 +53,7 @@ export class Outbox {
   #whenIdle: (() => void)[] = [];
 
   constructor(
-    enqueue: (items: EnqueueItem[]) => Promise<unknown>,
+    enqueue: Enqueue,
     { waitMs, now = () => performance.now(), waitingMax = OUTBOX_MAX, outage = () => undefined }: OutboxOptions,
   ) {
     this.#enqueue = enqueue;
@@ -57,16 +64,25 @@ export class Outbox {
   }
 
   /** @throws EnqueueFailed */
-  send(item: OutboxItem): Promise<void> {
-    return this.#post([item]);
+  send(item: OutboxItem): Promise<Conflicts> {
+    return this.#post([item], NO_CHORDS);
   }
 
   /** In order, at most BATCH_MAX in one call. @throws EnqueueFailed with the ids of those that did not get through. */
-  async sendMany(items: readonly OutboxItem[]): Promise<void> {
-    if (items.length <= BATCH_MAX) return items.length === 0 ? undefined : this.#post(items);
-    const parts: Promise<void>[] = [];
-    for (let i = 0; i < items.length; i += BATCH_MAX) parts.push(this.#post(items.slice(i, i + BATCH_MAX)));
-    throwJoined(await Promise.allSettled(parts));
+  async sendMany(items: readonly OutboxItem[]): Promise<Conflicts> {
+    if (items.length <= BATCH_MAX) return items.length === 0 ? NO_CONFLICTS : this.#post(items, NO_CHORDS);
+    const parts: Promise<Conflicts>[] = [];
+    for (let i = 0; i < items.length; i += BATCH_MAX) parts.push(this.#post(items.slice(i, i + BATCH_MAX), NO_CHORDS));
+    const outcomes = await Promise.allSettled(parts);
+    throwJoined(outcomes);
+    return outcomes.flatMap((outcome, part) =>
+      outcome.status === 'rejected' ? [] : outcome.value.map(({ index, id }) => ({ index: part * BATCH_MAX + index, id })),
+    );
+  }
+
+  /** All in one call, however many they are: what belongs to chords. @throws EnqueueFailed */
+  sendTogether(items: readonly OutboxItem[], chords: readonly ChordPlan[]): Promise<Conflicts> {
+    return this.#post(items, chords);
   }
 
   /** Resolves when nothing waits and nothing is under way. */
@@ -75,7 +91,7 @@ export class Outbox {
     return new Promise((resolve) => this.#whenIdle.push(resolve));
   }
 
-  #post(items: readonly OutboxItem[]): Promise<void> {
+  #post(items: readonly OutboxItem[], chords: readonly ChordPlan[]): Promise<Conflicts> {
     if (this.#itemsWaiting + items.length > this.#waitingMax) {
       const ids = items.map(({ id }) => id);
       return Promise.reject(
@@ -83,7 +99,7 @@ export class Outbox {
       );
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ items, since: this.#now(), settled: false, resolve, reject });
+      this.#waiting.push({ items, chords, since: this.#now(), settled: false, resolve, reject });
       this.#itemsWaiting += items.length;
       this.#watchTime();
       this.#go();
@@ -107,11 +123,12 @@ export class Outbox {
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
-  /** What fits into one call; parcels stay whole. */
+  /** What fits into one call; parcels stay whole, and one that is larger goes alone. */
   #takeBatch(): Parcel[] {
     const parcels: Parcel[] = [];
     let items = 0;
-    for (let next = this.#waiting.first; next !== undefined && items + next.items.length <= BATCH_MAX; next = this.#waiting.first) {
+    for (let next = this.#waiting.first; next !== undefined; next = this.#waiting.first) {
+      if (items > 0 && items + next.items.length > BATCH_MAX) break;
       this.#waiting.shift();
       if (next.settled) continue;
       items += next.items.length;
@@ -136,13 +153,18 @@ export class Outbox {
 
   /** False: try again. */
   async #attempt(flight: Flight): Promise<boolean> {
-    const [first, second] = flight.parcels;
-    const items = first !== undefined && second === undefined ? [...first.items] : flight.parcels.flatMap((parcel) => parcel.items);
+    const { parcels } = flight;
+    const [first] = parcels;
+    const alone = parcels.length === 1 ? first : undefined;
+    const items = alone === undefined ? parcels.flatMap((parcel) => parcel.items) : [...alone.items];
     try {
       flight.underWay = true;
-      await this.#enqueue(items);
+      const reply = await this.#enqueue(
+        items,
+        parcels.flatMap(({ chords }) => chords),
+      );
       this.#progressAt = this.#now();
-      for (const parcel of flight.parcels) settle(parcel, undefined);
+      deliver(parcels, reply?.conflicts ?? NO_CONFLICTS);
       return true;
     } catch (error) {
       flight.cause = error;
@@ -203,10 +225,11 @@ export class Outbox {
 /** Items that belong to one caller. */
 interface Parcel {
   items: readonly OutboxItem[];
+  chords: readonly ChordPlan[];
   /** From when its time runs. */
   since: number;
   settled: boolean;
-  resolve: () => void;
+  resolve: (conflicts: Conflicts) => void;
   reject: (error: EnqueueFailed) => void;
 }
 
@@ -245,11 +268,27 @@ class Line<T> {
   }
 }
 
-function settle(parcel: Parcel, error: EnqueueFailed | undefined): void {
+/** Each caller gets the conflicts of its own items, at its own positions. */
+function deliver(parcels: readonly Parcel[], conflicts: Conflicts): void {
+  let start = 0;
+  for (const parcel of parcels) {
+    const end = start + parcel.items.length;
+    const own =
+      conflicts.length === 0
+        ? NO_CONFLICTS
+        : conflicts.filter(({ index }) => index >= start && index < end).map(({ index, id }) => ({ index: index - start, id }));
+    if (!parcel.settled) {
+      parcel.settled = true;
+      parcel.resolve(own);
+    }
+    start = end;
+  }
+}
+
+function settle(parcel: Parcel, error: EnqueueFailed): void {
   if (parcel.settled) return;
   parcel.settled = true;
-  if (error === undefined) parcel.resolve();
-  else parcel.reject(error);
+  parcel.reject(error);
 }
 
 function failure(
@@ -266,7 +305,7 @@ function failure(
 }
 
 /** One error for all parts of a long list. */
-function throwJoined(outcomes: readonly PromiseSettledResult<void>[]): void {
+function throwJoined(outcomes: readonly PromiseSettledResult<unknown>[]): void {
   const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as Error] : []));
   const [first] = errors;
   if (first === undefined) return;

@@ -11,10 +11,10 @@ class Counter {
   readonly batches: string[][] = [];
   readonly #answers: ((error?: Error) => void)[] = [];
 
-  readonly enqueue = (items: EnqueueItem[]): Promise<void> => {
+  readonly enqueue = (items: EnqueueItem[]): Promise<undefined> => {
     this.batches.push(items.map(({ text }) => text));
     return new Promise((resolve, reject) => {
-      this.#answers.push((error) => (error === undefined ? resolve() : reject(error)));
+      this.#answers.push((error) => (error === undefined ? resolve(undefined) : reject(error)));
     });
   };
 
@@ -184,5 +184,38 @@ describe('the outbox', () => {
     await counter.answer();
     await counter.answer();
     await Promise.all(sent);
+  });
+});
+
+describe('what another invocation kept out', () => {
+  it('is told to each caller at its own positions, through batches and long lists', async () => {
+    const outbox = new Outbox(
+      async (items) => ({ conflicts: items.flatMap(({ text }, index) => (text.endsWith('7') ? [{ index, id: `has-${text}` }] : [])) }),
+      { waitMs: LONG_MS },
+    );
+    const sent = [outbox.send(item(1)), outbox.send(item(7)), outbox.sendMany([item(2), item(17)]), outbox.sendMany([])];
+    assert.deepEqual(await Promise.all(sent), [[], [{ index: 0, id: 'has-7' }], [{ index: 1, id: 'has-17' }], []]);
+    const many = await outbox.sendMany(items(BATCH_MAX + 10));
+    assert.deepEqual(many.at(-1), { index: BATCH_MAX + 7, id: `has-${BATCH_MAX + 7}` });
+  });
+});
+
+describe('what belongs together', () => {
+  it('goes in one call with its chords, however large, and stays whole', async () => {
+    const calls: [number, number][] = [];
+    const outbox = new Outbox(
+      async (all, chords) => {
+        calls.push([all.length, chords.length]);
+        return undefined;
+      },
+      { waitMs: LONG_MS },
+    );
+    const chord = { id: 'c', size: 1, callback: '' };
+    await Promise.all([outbox.send(item(1)), outbox.sendTogether(items(BATCH_MAX * 3), [chord]), outbox.send(item(2)), outbox.send(item(3))]);
+    assert.deepEqual(calls, [
+      [1, 0],
+      [BATCH_MAX * 3, 1],
+      [2, 0],
+    ]);
   });
 });
