@@ -10,16 +10,24 @@
  *     retry                         requeue, no retry spent
  *     cancel         by its `retry` requeue or settle                 canceled
  *     locked         as error                                         failed (locked)
+ *     rate-limited                  requeue after the window, no retry spent; or as error               failed (rate-limited)
+ *     locked         as error                                         failed (locked)
  *     rate-limited   as error, but after the window; requeue and no retry spent, if it says so      failed (rate-limited)
  *     crashed                       requeue at the head, charged; bury when it died alone too often     dead
  *     interrupted                   requeue at the head, uncharged
  *     not-started                   requeue at the head, uncharged
  *     unknown-task                  requeue later, uncharged; bury after an hour                        dead
  *     malformed                     bury                              dead
+ *     dead                          bury                              dead
  *     expired, revoked              settle                            expired, revoked
+ *
+ * With the end of a task goes what it is linked to: on success the next stage is enqueued and the chord gets the value; on a
+ * failure the handler is enqueued; where it ended otherwise than done, later stages end as canceled, and their chord gets
+ * the error, or null where nothing failed.
  */
 import { encodeRecord, type FinalState } from './completion.js';
 import type { TaskErrorMetadata } from './errors.js';
+import { errorOf, handlerItem, laterStages } from './links.js';
 import {
   DEATHS_MAX,
   DELAY_MAX_MS,
@@ -30,8 +38,9 @@ import {
   SECOND_MS,
   UNKNOWN_TASK_TTL_MS,
 } from './limits.js';
-import { idOf, withHead, type Message } from './message.js';
-import type { Transition } from './storage.js';
+import { idOf, withHead, type Body, type Message } from './message.js';
+import { encode } from './serializer.js';
+import type { Effects, EnqueueItem, Transition } from './storage.js';
 
 /** An error as data. */
 export interface ErrorInfo {
@@ -44,7 +53,7 @@ export interface ErrorInfo {
 
 /** How a run ended. The first group is reported by the worker, the second is the supervisor's own knowledge. */
 export type Outcome =
-  | { kind: 'complete'; record: string; ttlSeconds: number }
+  | { kind: 'complete'; record: string; ttlSeconds: number; next?: EnqueueItem; /** For its chord, JSON text. */ contribution?: string }
   | { kind: 'error'; error: ErrorInfo }
   | { kind: 'retry'; delayMs: number }
   | { kind: 'cancel'; retry: boolean | undefined; reason: string }
@@ -56,6 +65,7 @@ export type Outcome =
   | { kind: 'expired' }
   | { kind: 'revoked' }
   | { kind: 'timeout'; error: ErrorInfo }
+  | { kind: 'dead'; reason: string }
   | { kind: 'crashed'; alone: boolean; reason: string }
   | { kind: 'interrupted' }
   | { kind: 'not-started' };
@@ -65,6 +75,8 @@ export interface DecisionContext {
   now: number;
   /** How long a failure is kept. */
   resultTtlMs: number;
+  /** Huey's storeIntermediateErrors: the handler of errors runs for each failed attempt, and not for the last alone. */
+  intermediateErrors?: boolean;
 }
 
 /** The transition, and what to tell people: the word for logs, signals and events. */
@@ -90,10 +102,12 @@ export interface Decision {
 }
 
 export function decide(text: string, message: Message, outcome: Outcome, context: DecisionContext): Decision {
-  const { head } = message;
+  const { head, body } = message;
   switch (outcome.kind) {
-    case 'complete':
-      return { transition: { kind: 'settle', id: head.id, record: outcome.record, ttlSeconds: outcome.ttlSeconds }, signal: 'complete' };
+    case 'complete': {
+      const { record, ttlSeconds, next, contribution } = outcome;
+      return { transition: withEffects({ kind: 'settle', id: head.id, record, ttlSeconds }, afterSuccess(body, next, contribution)), signal: 'complete' };
+    }
     case 'error':
       return afterFailure(text, message, outcome.error, 'error', context);
     case 'timeout':
@@ -105,7 +119,7 @@ export function decide(text: string, message: Message, outcome: Outcome, context
     }
     case 'cancel': {
       const retry = outcome.retry ?? head.retries > 0;
-      if (!retry) return settle(head.id, 'canceled', JSON.stringify({ reason: outcome.reason }), context.resultTtlMs, 'canceled');
+      if (!retry) return settle(message, 'canceled', JSON.stringify({ reason: outcome.reason }), context.resultTtlMs, 'canceled');
       return { ...spendRetry(text, message), signal: 'canceled' };
     }
     case 'locked':
@@ -121,17 +135,18 @@ export function decide(text: string, message: Message, outcome: Outcome, context
     case 'unknown-task':
       return afterUnknown(text, message, context.now);
     case 'malformed':
-      return bury(head.id, text, outcome.reason);
+    case 'dead':
+      return bury(message, text, outcome.reason);
     case 'expired':
-      return settle(head.id, 'expired', '', END_MARKER_TTL_MS, 'expired');
+      return settle(message, 'expired', '', END_MARKER_TTL_MS, 'expired');
     case 'revoked':
-      return settle(head.id, 'revoked', '', END_MARKER_TTL_MS, 'revoked');
+      return settle(message, 'revoked', '', END_MARKER_TTL_MS, 'revoked');
   }
 }
 
 /** For bytes that carry an id and are otherwise no message. */
 export function buryUnreadable(text: string, reason: string): Decision {
-  return bury(idOf(text), text, reason);
+  return buried(idOf(text), text, reason);
 }
 
 /** The wait before the next try: the delay, multiplied by the backoff for every retry that was spent. Huey's rule, with a ceiling. */
@@ -151,7 +166,11 @@ function afterFailure(
   context: DecisionContext,
 ): Decision {
   const { head } = message;
-  if (head.retries > 0) return spendRetry(text, message);
+  if (head.retries > 0) {
+    const again = spendRetry(text, message);
+    if (context.intermediateErrors !== true || message.body.onError === undefined) return again;
+    return { ...again, transition: withEffects(again.transition, { enqueue: [handlerItem(message.body.onError, error)] }) };
+  }
   const metadata: TaskErrorMetadata & { code: string; name: string; message: string } = {
     code: error.code,
     error: error.message === '' ? error.name : `${error.name}: ${error.message}`,
@@ -162,7 +181,7 @@ function afterFailure(
     willRetry: false,
     ...(error.stack === undefined ? {} : { traceback: error.stack }),
   };
-  return settle(head.id, 'failed', JSON.stringify(metadata), context.resultTtlMs, signal);
+  return settle(message, 'failed', JSON.stringify(metadata), context.resultTtlMs, signal, error);
 }
 
 /** Before the window ends it would only be refused again; its own delay, where it has one, counts instead, as in Huey. */
@@ -188,17 +207,19 @@ function spendRetry(text: string, message: Message): Decision {
 }
 
 /** Only a death that it surely caused counts towards being dead; one among several is a suspect and will run alone. */
-function afterCrash(text: string, { head }: Message, alone: boolean, reason: string): Decision {
+function afterCrash(text: string, message: Message, alone: boolean, reason: string): Decision {
+  const { head } = message;
   const charged = alone ? { ...head, deaths: head.deaths + 1 } : { ...head, lapses: head.lapses + 1 };
   const again = withHead(text, { ...charged, attempts: head.attempts + 1 });
-  if (charged.deaths > DEATHS_MAX) return bury(head.id, again, `its thread died ${charged.deaths} times: ${reason}`);
+  if (charged.deaths > DEATHS_MAX) return bury(message, again, `its thread died ${charged.deaths} times: ${reason}`);
   return { transition: requeue(head.id, again, 0, 'head'), signal: 'crashed' };
 }
 
-function afterUnknown(text: string, { head, notes }: Message, now: number): Decision {
+function afterUnknown(text: string, message: Message, now: number): Decision {
+  const { head, notes } = message;
   const since = notes.unknownSince ?? now;
   const ageMs = Math.max(0, now - since);
-  if (ageMs >= UNKNOWN_TASK_TTL_MS) return bury(head.id, text, `no consumer knew the task "${head.name}" for an hour`);
+  if (ageMs >= UNKNOWN_TASK_TTL_MS) return bury(message, text, `no consumer knew the task "${head.name}" for an hour`);
   const delayMs = Math.min(MINUTE_MS, Math.max(SECOND_MS, ageMs));
   return {
     transition: requeue(head.id, withHead(text, head, { ...notes, unknownSince: since }), delayMs, 'tail'),
@@ -211,11 +232,63 @@ function requeue(id: string, text: string, delayMs: number, at: 'head' | 'tail')
   return { kind: 'requeue', id, text, delayMs, at };
 }
 
-function settle(id: string, state: FinalState, payload: string, ttlMs: number, signal: Decision['signal']): Decision {
-  return { transition: { kind: 'settle', id, record: encodeRecord(state, payload), ttlSeconds: Math.ceil(ttlMs / SECOND_MS) }, signal };
+function settle(
+  message: Message,
+  state: Exclude<FinalState, 'done' | 'dead'>,
+  payload: string,
+  ttlMs: number,
+  signal: Decision['signal'],
+  error?: ErrorInfo,
+): Decision {
+  const transition: Transition = {
+    kind: 'settle',
+    id: message.head.id,
+    record: encodeRecord(state, payload),
+    ttlSeconds: Math.ceil(ttlMs / SECOND_MS),
+  };
+  return { transition: withEffects(transition, afterEnd(message, state, error)), signal };
 }
 
-function bury(id: string, text: string, reason: string): Decision {
+function bury(message: Message, text: string, reason: string): Decision {
+  const decision = buried(message.head.id, text, reason);
+  const error = { name: 'TaskDead', message: reason, code: 'dead' };
+  return { ...decision, transition: withEffects(decision.transition, afterEnd(message, 'dead', error)) };
+}
+
+function buried(id: string, text: string, reason: string): Decision {
   const record = encodeRecord('dead', JSON.stringify({ reason }));
   return { transition: { kind: 'bury', id, text, reason, record, ttlSeconds: RESULT_TTL_MS / SECOND_MS }, signal: 'dead' };
+}
+
+function afterSuccess(body: Body, next: EnqueueItem | undefined, contribution: string | undefined): Effects {
+  return {
+    ...ownEnd(body),
+    ...(next === undefined ? {} : { enqueue: [next] }),
+    ...(body.chord === undefined || body.next !== undefined ? {} : { chord: { ...body.chord, value: contribution ?? 'null' } }),
+  };
+}
+
+/** It ended otherwise than done: a handler learns of an error, later stages never run, a chord goes on without it. */
+function afterEnd({ head, body }: Message, state: FinalState, error: ErrorInfo | undefined): Effects {
+  const { ids, chord } = laterStages(body);
+  const cause = `task ${head.id} (${head.name}) before it ended as ${state}${error === undefined ? '' : `: ${error.message}`}`;
+  const record = encodeRecord('canceled', JSON.stringify({ reason: cause }));
+  return {
+    ...ownEnd(body),
+    ...(error === undefined || body.onError === undefined ? {} : { enqueue: [handlerItem(body.onError, error)] }),
+    ...(ids.length === 0 ? {} : { also: ids.map((id) => ({ id, record, ttlSeconds: RESULT_TTL_MS / SECOND_MS })) }),
+    ...(chord === undefined ? {} : { chord: { ...chord, value: error === undefined ? 'null' : encode(errorOf(error)) } }),
+  };
+}
+
+/** What it holds itself. */
+function ownEnd({ collect, unique }: Body): Effects {
+  return {
+    ...(collect === undefined ? {} : { endChord: collect }),
+    ...(unique === undefined ? {} : { freeUnique: unique.key }),
+  };
+}
+
+function withEffects<T extends Transition>(transition: T, effects: Effects): T {
+  return Object.keys(effects).length === 0 ? transition : { ...transition, effects };
 }

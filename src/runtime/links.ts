@@ -84,7 +84,8 @@ function checkSize(name: string, text: string): void {
   );
 }
 
-function errorOf({ name, message, stack }: ErrorInfo): Error {
+/** The Error that stands for it. */
+export function errorOf({ name, message, stack }: ErrorInfo): Error {
   const error = new Error(message.slice(0, HANDED_ERROR_MAX_CHARS));
   Object.defineProperty(error, 'name', { value: name.slice(0, HANDED_ERROR_MAX_CHARS), enumerable: false });
   // The stack of this line would mislead.

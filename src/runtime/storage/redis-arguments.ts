@@ -28,7 +28,7 @@ function transitionArguments(move: Transition): RedisArgument[] {
     case 'settle':
       return ['S', move.id, move.record, move.ttlSeconds, effectsText(move.effects)];
     case 'requeue':
-      return ['Q', move.id, move.text, Math.ceil(move.delayMs), move.at];
+      return ['Q', move.id, move.text, Math.ceil(move.delayMs), move.at, effectsText(move.effects)];
     case 'bury':
       return ['B', move.id, move.text, move.reason.replaceAll('\n', ' '), move.record, move.ttlSeconds, effectsText(move.effects)];
   }

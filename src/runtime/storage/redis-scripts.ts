@@ -44,7 +44,7 @@ return reply
  * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), number of blobs, the blobs (completion.ts),
  * then transitions, flat:
  *   'S', id, record, ttl seconds, effects
- *   'Q', id, message, delay ms, 'head' or 'tail'
+ *   'Q', id, message, delay ms, 'head' or 'tail', effects
  *   'B', id, message, reason, record, ttl seconds, effects
  * Effects are JSON or ''.
  * Returns now, committed, refused, left, held, dropped (JSON), solo message or '', then text and count of each chunk.
@@ -122,8 +122,9 @@ while arg <= #ARGV do
     arg = arg + 5
   elseif kind == 'Q' then
     move.text, move.delay, move.atHead = ARGV[arg + 2], tonumber(ARGV[arg + 3]), ARGV[arg + 4] == 'head'
+    move.effects = ARGV[arg + 5] ~= '' and checkEffects(cjson.decode(ARGV[arg + 5]))
     checkItem(move.text)
-    arg = arg + 5
+    arg = arg + 6
   elseif kind == 'B' then
     move.text, move.reason, move.record, move.ttl = ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4], tonumber(ARGV[arg + 5])
     move.effects = ARGV[arg + 6] ~= '' and checkEffects(cjson.decode(ARGV[arg + 6]))
@@ -155,6 +156,7 @@ for _, move in ipairs(transitions) do
     committed = committed + 1
     if move.kind == 'Q' then
       if move.delay > 0 then store(move.text, 'd' .. move.delay) else place(move.text, move.atHead) end
+      if move.effects then apply(move.effects, move.id) end
     else
       if move.kind == 'B' then bury(move.id, move.text, move.reason) end
       settle(move.id, move.ttl, move.record)
