@@ -1,7 +1,8 @@
 /**
  * The calling thread's end of the storage thread: starts it at the first call, keeps the process alive only while a
- * call is under way or an id is watched, gives every call an answer in bounded time, whatever becomes of the thread.
+ * call is under way, an id is watched or events are listened to, gives every call an answer in bounded time, whatever becomes of the thread.
  */
+import { randomUUID } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { StorageUnavailable } from '../errors.js';
 import { COMMAND_TIMEOUT_MS, SECOND_MS } from '../limits.js';
@@ -12,6 +13,8 @@ import type { Verb } from './sqlite-engine.js';
 /** The thread answers within COMMAND_TIMEOUT_MS; this much later it counts as stuck. */
 const STUCK_MS = 2 * SECOND_MS;
 const WATCHDOG_MS = SECOND_MS / 2;
+/** Between the end of a thread and the start of another for who only listens. */
+const RESTART_MS = SECOND_MS;
 
 interface Pending {
   consumer: string;
@@ -25,6 +28,7 @@ interface Pending {
 export interface ClientEvents {
   onEnded: (ended: { id: string; record?: string }[]) => void;
   onScheduled: () => void;
+  onEvents: (events: string[], gap: boolean) => void;
   onOutage: (lost: boolean, error?: Error) => void;
 }
 
@@ -34,6 +38,8 @@ export class SqliteClient {
   readonly #pending = new Map<number, Pending>();
   readonly #watched = new Set<string>();
   #tellScheduled = false;
+  /** Under which it listens to events, undefined while it does not. */
+  #listener: string | undefined;
   #worker: Worker | undefined;
   #exited: Promise<void> = Promise.resolve();
   #outage = false;
@@ -83,8 +89,16 @@ export class SqliteClient {
     this.#post({ tellScheduled: on });
   }
 
+  async listenToEvents(on: boolean): Promise<void> {
+    const listener = this.#listener ?? randomUUID();
+    if (!on && this.#listener === undefined) return;
+    this.#listener = on ? listener : undefined;
+    await this.#send('listenToEvents', [listener, on], {});
+  }
+
   /** What is under way is answered first; a wait is given up. */
   async close(): Promise<void> {
+    this.#listener = undefined;
     if (this.#worker === undefined) return this.#exited;
     this.#flush();
     this.#closing = true;
@@ -149,10 +163,13 @@ export class SqliteClient {
     if (this.#watched.size > 0) {
       worker.postMessage({ calls: [{ number: 0, verb: 'watch', args: [[...this.#watched]] }] } satisfies ToThread);
     }
+    if (this.#listener !== undefined) {
+      worker.postMessage({ calls: [{ number: 0, verb: 'listenToEvents', args: [this.#listener, true] }] } satisfies ToThread);
+    }
     return worker;
   }
 
-  #receive({ replies, ended, scheduled }: FromThread): void {
+  #receive({ replies, ended, scheduled, events }: FromThread): void {
     if (this.#outage) {
       this.#outage = false;
       this.#events.onOutage(false);
@@ -166,6 +183,7 @@ export class SqliteClient {
     this.#holdProcess();
     if (ended !== undefined) this.#events.onEnded(ended);
     if (scheduled === true) this.#events.onScheduled();
+    if (events !== undefined) this.#events.onEvents(events.events, events.gap);
   }
 
   /** The thread has ended: asked to, or because something broke in it. The next call starts another. */
@@ -180,8 +198,20 @@ export class SqliteClient {
     if (!this.#closing) {
       this.#outage = true;
       this.#events.onOutage(true, error);
+      if (this.#listener !== undefined) this.#listenAgain();
     }
     this.#holdProcess();
+  }
+
+  /** Who only listens makes no call that would start another thread. */
+  #listenAgain(): void {
+    this.#events.onEvents([], true);
+    setTimeout(() => {
+      if (this.#listener === undefined) return;
+      // Starting it is enough: it is told of the listener first.
+      this.#worker ??= this.#start();
+      this.#holdProcess();
+    }, RESTART_MS);
   }
 
   #settle(number: number, act: (pending: Pending) => void): void {
@@ -192,7 +222,7 @@ export class SqliteClient {
   }
 
   #holdProcess(): void {
-    const isNeeded = this.#pending.size > 0 || this.#watched.size > 0 || this.#closing;
+    const isNeeded = this.#pending.size > 0 || this.#watched.size > 0 || this.#listener !== undefined || this.#closing;
     if (isNeeded) this.#worker?.ref();
     else this.#worker?.unref();
     if (this.#pending.size === 0) {

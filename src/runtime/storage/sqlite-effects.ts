@@ -8,9 +8,11 @@ export class Effects {
   grew = false;
   /** Something is due earlier than everything before. */
   earlier = false;
+  /** There are events for listeners. */
+  published = false;
 
   clear(): void {
     this.ended = [];
-    this.grew = this.earlier = false;
+    this.grew = this.earlier = this.published = false;
   }
 }

@@ -4,23 +4,26 @@
  * again where another process writes. Nothing here ever waits.
  */
 import type { ResultRecord } from '../completion.js';
-import { withHead } from '../message.js';
+import { DAY_MS } from '../limits.js';
 import type * as contract from '../storage.js';
 import * as checks from './checks.js';
+import { Chords } from './sqlite-chords.js';
 import { Consumers } from './sqlite-consumers.js';
 import type { SqlDatabase, SqlStatement } from './sqlite-driver.js';
 import { openDatabase } from './sqlite-driver.js';
 import { Effects } from './sqlite-effects.js';
 import { Lease } from './sqlite-lease.js';
 import { Marks } from './sqlite-marks.js';
-import type { Waiting } from './sqlite-places.js';
 import { number, Places, readWaiting } from './sqlite-places.js';
 import { Records } from './sqlite-records.js';
 import { prepareFile } from './sqlite-schema.js';
 import { Seen } from './sqlite-seen.js';
+import { Store } from './sqlite-store.js';
+import { SqliteTools, TOOL_READS, TOOL_WRITES, type ToolVerb } from './sqlite-tools.js';
+import { Uniques } from './sqlite-uniques.js';
 
-export const READS = ['counts', 'readResults', 'readMark', 'heldIds', 'lastTicks', 'dead'] as const;
-export const WRITES = [
+const OWN_READS = ['counts', 'readResults', 'readMark', 'heldIds', 'lastTicks', 'readChord'] as const;
+const OWN_WRITES = [
   'enqueue',
   'removeResults',
   'revoke',
@@ -34,12 +37,23 @@ export const WRITES = [
   'promote',
   'tick',
   'skipTicks',
+  'freeUnique',
   'pushRaw',
 ] as const;
-export type Verb = (typeof READS)[number] | (typeof WRITES)[number];
+export type EngineVerb = (typeof OWN_READS)[number] | (typeof OWN_WRITES)[number];
+export type Verb = EngineVerb | ToolVerb;
+export const READS: readonly Verb[] = [...OWN_READS, ...TOOL_READS];
+export const WRITES: readonly Verb[] = [...OWN_WRITES, ...TOOL_WRITES];
+
+/**
+ * The mark on an invocation that is due later than this lasts from its due date on. To find it means to look through
+ * what is scheduled; what is due sooner is spared that, its mark lasts long enough counted from now.
+ */
+const FAR_AHEAD_MS = DAY_MS;
 
 export class SqliteEngine {
   readonly effects = new Effects();
+  readonly tools: SqliteTools;
   readonly #db: SqlDatabase;
   readonly #now: () => number;
   readonly #places: Places;
@@ -47,6 +61,9 @@ export class SqliteEngine {
   readonly #marks: Marks;
   readonly #records: Records;
   readonly #consumers: Consumers;
+  readonly #uniques: Uniques;
+  readonly #chords: Chords;
+  readonly #store: Store;
   readonly #lease: Lease;
   readonly #version: SqlStatement;
   readonly #readTick: SqlStatement;
@@ -73,13 +90,21 @@ export class SqliteEngine {
     this.#marks = new Marks(db);
     this.#records = new Records(db, this.effects, this.#marks);
     this.#consumers = new Consumers(db);
-    this.#lease = new Lease(db, {
+    this.#uniques = new Uniques(db);
+    this.#chords = new Chords(db);
+    const rooms = {
       consumers: this.#consumers,
       places: this.#places,
       records: this.#records,
       marks: this.#marks,
-      enqueue: (items, at) => this.#store(items, at),
-    });
+      seen: this.#seen,
+      uniques: this.#uniques,
+      chords: this.#chords,
+      effects: this.effects,
+    };
+    this.#store = new Store(db, rooms);
+    this.#lease = new Lease(db, { ...rooms, store: this.#store });
+    this.tools = new SqliteTools(db, now, rooms);
     this.#version = db.prepare('PRAGMA data_version');
     this.#readTick = db.prepare('SELECT minute FROM ticks WHERE task = ?');
     this.#writeTick = db.prepare('INSERT OR REPLACE INTO ticks (task, minute) VALUES (?, ?)');
@@ -127,30 +152,41 @@ export class SqliteEngine {
 
   // --- producing ---
 
-  enqueue(items: readonly contract.EnqueueItem[]): contract.EnqueueReply {
-    return { duplicates: this.#store(checks.checkItems(items), this.#now()) };
+  enqueue(items: readonly contract.EnqueueItem[], chords: readonly contract.ChordPlan[] = []): contract.EnqueueReply {
+    const [reply] = this.enqueueAll([[items, chords]]);
+    if (reply === undefined || reply instanceof Error) throw reply ?? new Error('nothing was stored');
+    return reply;
   }
 
   /** Several calls in one; a bad one gets its own error and changes nothing. */
-  enqueueAll(calls: readonly (readonly contract.EnqueueItem[])[]): (contract.EnqueueReply | Error)[] {
+  enqueueAll(
+    calls: readonly (readonly [items: readonly contract.EnqueueItem[], chords?: readonly contract.ChordPlan[]])[],
+  ): (contract.EnqueueReply | Error)[] {
     const all: checks.CheckedItem[] = [];
-    const ends = calls.map((items) => {
+    const plans: checks.CheckedChord[] = [];
+    const ends = calls.map(([items, chords]) => {
       try {
-        for (const item of checks.checkItems(items)) all.push(item);
+        const checked = checks.checkItems(items);
+        for (const plan of checks.checkChords(chords)) plans.push(plan);
+        for (const item of checked) all.push(item);
         return all.length;
       } catch (error) {
         return error instanceof Error ? error : new Error(String(error));
       }
     });
-    const duplicates = all.length === 0 ? [] : this.#store(all, this.#now());
+    const now = this.#now();
+    this.#chords.add(plans, now);
+    const { duplicates, conflicts } = this.#store.store(all, now);
     let start = 0;
-    let at = 0;
     return ends.map((end) => {
       if (typeof end !== 'number') return end;
-      const mine: number[] = [];
-      for (let next = duplicates[at]; next !== undefined && next < end; next = duplicates[++at]) mine.push(next - start);
+      const from = start;
       start = end;
-      return { duplicates: mine };
+      const isMine = (index: number): boolean => index >= from && index < end;
+      return {
+        duplicates: duplicates.filter(isMine).map((index) => index - from),
+        conflicts: conflicts.filter(({ index }) => isMine(index)).map(({ index, id }) => ({ index: index - from, id })),
+      };
     });
   }
 
@@ -168,7 +204,9 @@ export class SqliteEngine {
   }
 
   revoke(target: contract.MarkTarget, mark: contract.Mark): void {
-    this.#marks.set(checks.checkTarget(target), checks.checkMark(mark), this.#now());
+    const now = this.#now();
+    const dueAt = 'id' in target ? this.#places.dueOf(target.id, now + FAR_AHEAD_MS) : undefined;
+    this.#marks.set(checks.checkTarget(target), checks.checkMark(mark), now, dueAt);
   }
 
   restore(target: contract.MarkTarget): boolean {
@@ -177,6 +215,14 @@ export class SqliteEngine {
 
   readMark(target: contract.MarkTarget): contract.Mark | undefined {
     return this.#marks.read(checks.checkTarget(target), this.#now());
+  }
+
+  readChord(id: string): (string | undefined)[] {
+    return this.#chords.read(id, this.#now());
+  }
+
+  freeUnique(key: string, id: string): void {
+    this.#uniques.free(key, id);
   }
 
   counts(): contract.Counts {
@@ -233,19 +279,14 @@ export class SqliteEngine {
   reap(leaseMs: number): contract.ReapReply {
     const now = this.#now();
     const lapsed = this.#consumers.lapsed(checks.checkLease(leaseMs), now);
-    const reply: contract.ReapReply = { now, consumers: [], tasks: 0, dead: 0 };
+    const reply: contract.ReapReply = { now, consumers: [], tasks: 0 };
     for (const { key, consumer } of lapsed) {
-      const { tasks, dead } = this.#lease.giveBackCharged(key, now);
+      reply.tasks += this.#lease.giveBackCharged(key);
       this.#consumers.remove(key);
       reply.consumers.push(consumer);
-      reply.tasks += tasks;
-      reply.dead += dead;
     }
     // Every consumer looks for dead ones now and then: a good moment for a little sweeping.
-    this.#records.sweep(now);
-    this.#seen.sweep(now);
-    this.#marks.sweep(now);
-    this.#lease.sweep(now);
+    for (const room of [this.#records, this.#seen, this.#marks, this.#uniques, this.#chords, this.#lease, this.tools]) room.sweep(now);
     return reply;
   }
 
@@ -264,7 +305,7 @@ export class SqliteEngine {
     const now = this.#now();
     if (minuteMs > now || minuteMs <= (this.#lastTick(task) ?? -1)) return false;
     this.#writeTick.run(task, minuteMs);
-    return this.#store(items, now).length === 0;
+    return this.#store.store(items, now).duplicates.length === 0;
   }
 
   lastTicks(tasks: readonly string[]): (number | undefined)[] {
@@ -276,10 +317,6 @@ export class SqliteEngine {
     for (const task of tasks) this.#writeTick.run(task, Math.max(minuteMs, this.#lastTick(task) ?? 0));
   }
 
-  dead(limit: number): { id: string; text: string; reason: string; at: number }[] {
-    return this.#records.dead(checks.checkCount('limit', limit), this.#now());
-  }
-
   /** Changes when another connection has written. */
   dataVersion(): number {
     return number(this.#version.get(), 'data_version');
@@ -288,31 +325,6 @@ export class SqliteEngine {
   /** Puts bytes where messages are ready, as a foreign or newer writer might; for tests. */
   pushRaw(text: string): void {
     this.#places.place([readWaiting(text)], 'tail');
-  }
-
-  /** Gives the positions of those that were enqueued before. */
-  #store(items: readonly checks.CheckedItem[], now: number): number[] {
-    const isNew = this.#seen.note(
-      items.map(({ head }) => head.id),
-      now,
-    );
-    const duplicates: number[] = [];
-    const ready: Waiting[] = [];
-    const later: { text: string; dueAt: number }[] = [];
-    for (const [position, { text, head, delayMs, etaMs }] of items.entries()) {
-      if (isNew[position] !== true) {
-        duplicates.push(position);
-        continue;
-      }
-      const stored =
-        head.expiryIsRelative === true ? withHead(text, { ...head, expiresAt: now + head.expiresAt, expiryIsRelative: false }) : text;
-      const dueAt = etaMs ?? now + delayMs;
-      if (dueAt > now) later.push({ text: stored, dueAt });
-      else ready.push({ text: stored, head });
-    }
-    this.#places.schedule(later);
-    this.#places.place(ready, 'tail');
-    return duplicates;
   }
 
   #lastTick(task: string): number | undefined {

@@ -2,8 +2,8 @@
  * What is in flight: the step of a consumer (commit what ended, take what is next), and giving back what a consumer
  * held. Runs inside a transaction of the engine.
  *
- * A lane's last reply is kept as numbers only: the `ord` of its first task and the sizes of its chunks. The texts of a
- * repeat are read again from what is in flight, where they still must be, since nobody was told of them.
+ * A lane's last reply is kept as numbers only: the `ord` of its first task, the sizes of its chunks, and behind them
+ * what was dropped and is the consumer's to settle. The texts of a repeat are read again from what is in flight, where they still must be, since nobody was told of them.
  */
 import { createHash } from 'node:crypto';
 import { encodeRecord } from '../completion.js';
@@ -12,7 +12,7 @@ import * as limits from '../limits.js';
 import type { Head } from '../message.js';
 import { MESSAGE_VERSION, SEPARATOR, withHead } from '../message.js';
 import type { Chunk, Dropped, StepReply } from '../storage.js';
-import type { CheckedItem, CheckedStep } from './checks.js';
+import type { CheckedEffects, CheckedStep } from './checks.js';
 import { BulkInsert } from './sqlite-bulk.js';
 import type { Consumers, ConsumerRow } from './sqlite-consumers.js';
 import type { SqlDatabase, SqlStatement, SqlValue } from './sqlite-driver.js';
@@ -20,6 +20,7 @@ import type { Marks } from './sqlite-marks.js';
 import type { Places, Waiting } from './sqlite-places.js';
 import { number, readWaiting } from './sqlite-places.js';
 import type { EndedTask, Records } from './sqlite-records.js';
+import type { Store } from './sqlite-store.js';
 
 /** The beginning of a message of another version. */
 const OTHER_VERSION = new RegExp(`^\\["(?!${MESSAGE_VERSION})[0-9A-Za-z][^\\n]*$`);
@@ -29,7 +30,8 @@ const UNKNOWN_DELAY_MAX_MS = limits.MINUTE_MS;
 const COUNT_MAX = 35;
 
 /** A reply as it is kept: texts are replaced by positions. */
-interface KeptReply extends Omit<StepReply, 'chunks' | 'solo'> {
+interface KeptReply extends Omit<StepReply, 'chunks' | 'solo' | 'dropped'> {
+  dropped: (Omit<Dropped, 'text'> & { isHeld: boolean })[];
   hasSolo: boolean;
   firstOrd: number;
   counts: number[];
@@ -40,8 +42,7 @@ interface Rooms {
   places: Places;
   records: Records;
   marks: Marks;
-  /** Stores what follows a settled task. */
-  enqueue: (items: readonly CheckedItem[], now: number) => void;
+  store: Store;
 }
 
 export class Lease {
@@ -103,8 +104,14 @@ export class Lease {
       dropped: taking.dropped,
       held: this.held(consumer.key),
     };
-    const { chunks, solo, ...rest } = reply;
-    const keep: KeptReply = { ...rest, hasSolo: solo !== undefined, firstOrd: consumer.given, counts: chunks.map(({ count }) => count) };
+    const { chunks, solo, dropped, ...rest } = reply;
+    const keep: KeptReply = {
+      ...rest,
+      dropped: dropped.map(({ id, name, state, text }) => ({ id, name, state, isHeld: text !== undefined })),
+      hasSolo: solo !== undefined,
+      firstOrd: consumer.given,
+      counts: chunks.map(({ count }) => count),
+    };
     this.#keepLane.run(consumer.key, call.lane, call.seq, JSON.stringify(keep));
     return reply;
   }
@@ -138,29 +145,16 @@ export class Lease {
     this.#rooms.places.place(this.#takeAll(key).map(readWaiting), 'head');
   }
 
-  /** Back to the head, each charged with a lapse; or dead, where it took down process after process, alone. */
-  giveBackCharged(key: number, now: number): { tasks: number; dead: number } {
-    const back: Waiting[] = [];
-    const ended: EndedTask[] = [];
-    for (const text of this.#takeAll(key)) {
+  /** All: back to the head, each charged with a lapse. Gives their number. */
+  giveBackCharged(key: number): number {
+    const back = this.#takeAll(key).map((text): Waiting => {
       const waiting = readWaiting(text);
-      if (waiting.head === undefined) {
-        back.push(waiting);
-        continue;
-      }
+      if (waiting.head === undefined) return waiting;
       const head = chargeLapse(waiting.head);
-      const charged = withHead(text, head);
-      if (head.deaths <= limits.DEATHS_MAX) {
-        back.push({ text: charged, head });
-        continue;
-      }
-      const reason = `took its consumer down ${head.deaths} times, running alone`;
-      this.#rooms.records.bury(head.id, charged, reason, now);
-      ended.push({ id: head.id, record: encodeRecord('dead', JSON.stringify({ reason })), ttlSeconds: limits.RESULT_TTL_MS / 1000 });
-    }
-    this.#rooms.records.settle(ended, now);
+      return { text: withHead(text, head), head };
+    });
     this.#rooms.places.place(back, 'head');
-    return { tasks: back.length, dead: ended.length };
+    return back.length;
   }
 
   /** Forgets when messages of other versions were seen that somebody else has taken long ago. */
@@ -183,8 +177,8 @@ export class Lease {
   }
 
   #restore(consumer: ConsumerRow, kept: KeptReply): StepReply {
-    const { hasSolo, firstOrd, counts, ...rest } = kept;
-    const total = counts.reduce((sum, count) => sum + count, hasSolo ? 1 : 0);
+    const { hasSolo, firstOrd, counts, dropped, ...rest } = kept;
+    const total = counts.reduce((sum, count) => sum + count, (hasSolo ? 1 : 0) + dropped.filter(({ isHeld }) => isHeld).length);
     const texts = new Map(
       this.#range.all(consumer.key, firstOrd, firstOrd + total).map((row) => [number(row, 'ord'), String(row['text'])]),
     );
@@ -199,7 +193,12 @@ export class Lease {
       }
       if (part.length > 0) chunks.push({ text: part.join(SEPARATOR), count: part.length });
     }
-    return { ...rest, chunks, solo };
+    const again = dropped.flatMap(({ isHeld, ...one }): Dropped[] => {
+      if (!isHeld) return [one];
+      const text = texts.get(ord++);
+      return text === undefined ? [] : [{ ...one, text }];
+    });
+    return { ...rest, chunks, solo, dropped: again };
   }
 
   // --- commit ---
@@ -215,7 +214,7 @@ export class Lease {
     const head: Waiting[] = [];
     const tail: Waiting[] = [];
     const later: { text: string; dueAt: number }[] = [];
-    const follow: CheckedItem[] = [];
+    const effects: [id: string, CheckedEffects][] = [];
     for (const move of transitions) {
       if (!own.delete(move.id)) continue;
       if (move.kind === 'requeue') {
@@ -225,21 +224,22 @@ export class Lease {
       }
       ended.push(move);
       if (move.kind === 'bury') this.#rooms.records.bury(move.id, move.text, move.reason, now);
-      else follow.push(...move.enqueue);
+      if (move.effects !== undefined) effects.push([move.id, move.effects]);
     }
     this.#rooms.records.settle(ended, now);
     this.#rooms.places.schedule(later);
     this.#rooms.places.place(tail, 'tail');
     this.#rooms.places.place(head, 'head');
-    if (follow.length > 0) this.#rooms.enqueue(follow, now);
+    for (const [id, effect] of effects) this.#rooms.store.apply(id, effect, now);
     return { committed, refused: completions.length + transitions.length - committed };
   }
 
   // --- take ---
 
   #takeSolo(taking: Taking, now: number): void {
+    const marked = this.#rooms.marks.any();
     for (let text = this.#rooms.places.takeSuspect(); text !== undefined; text = this.#rooms.places.takeSuspect()) {
-      const head = this.#accept(text, taking, now, this.#rooms.marks.any());
+      const head = this.#accept(text, taking, now, marked);
       if (head === undefined) continue;
       taking.solo = { text, id: head.id };
       return;
@@ -266,12 +266,24 @@ export class Lease {
       this.#setAside(text, taking, now);
       return undefined;
     }
-    const state =
-      marked && this.#rooms.marks.skips(head, now) ? 'revoked' : head.expiresAt !== 0 && head.expiresAt <= now ? 'expired' : undefined;
+    const state = this.#whyNot(head, now, marked);
     if (state === undefined) return head;
-    taking.ended.push({ id: head.id, record: encodeRecord(state, ''), ttlSeconds: limits.END_MARKER_TTL_MS / 1000 });
-    taking.dropped.push({ id: head.id, name: head.name, state });
+    const { id, name } = head;
+    if (state !== 'dead' && head.linked !== true) {
+      taking.ended.push({ id, record: encodeRecord(state, ''), ttlSeconds: limits.END_MARKER_TTL_MS / 1000 });
+      taking.dropped.push({ id, name, state });
+      return undefined;
+    }
+    // Where the consumer dies before it has settled it, the next one must come to the same.
+    if (state === 'revoked') this.#rooms.marks.set({ id }, { once: true, untilMs: 0 }, now);
+    taking.dropped.push({ id, name, state, text });
     return undefined;
+  }
+
+  #whyNot(head: Head, now: number, marked: boolean): Dropped['state'] | undefined {
+    if (marked && this.#rooms.marks.skips(head, now)) return 'revoked';
+    if (head.expiresAt !== 0 && head.expiresAt <= now) return 'expired';
+    return head.deaths > limits.DEATHS_MAX ? 'dead' : undefined;
   }
 
   /** What cannot be read: of another version it waits a while for a consumer that can, everything else is dead. */
@@ -291,11 +303,12 @@ export class Lease {
     taking.dropped.push({ id: sha, name: '', state: 'dead' });
   }
 
-  #putInFlight(consumer: ConsumerRow, { solo, texts, ids }: Taking): void {
+  #putInFlight(consumer: ConsumerRow, { solo, texts, ids, dropped }: Taking): void {
     const values: SqlValue[] = [];
     let ord = consumer.given;
     if (solo !== undefined) values.push(consumer.key, solo.id, ord++, solo.text);
     for (const [at, text] of texts.entries()) values.push(consumer.key, ids[at] ?? '', ord++, text);
+    for (const { id, text } of dropped) if (text !== undefined) values.push(consumer.key, id, ord++, text);
     if (ord === consumer.given) return;
     this.#insert.run(values);
     this.#given.run(ord, consumer.key);

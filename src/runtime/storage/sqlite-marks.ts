@@ -1,11 +1,9 @@
 /** Marks that keep tasks from starting, on one invocation by its id or on every invocation of a task by its name. */
-import { DAY_MS } from '../limits.js';
+import { ID_MARK_LIFE_MS } from '../limits.js';
 import type { Head } from '../message.js';
 import type { Mark, MarkTarget } from '../storage.js';
 import type { SqlDatabase, SqlStatement } from './sqlite-driver.js';
 
-/** A mark on an id ends by itself: nobody may ever ask for that id again. */
-const ID_MARK_TTL_MS = 30 * DAY_MS;
 const SWEEP_ROWS = 256;
 
 export class Marks {
@@ -33,8 +31,9 @@ export class Marks {
     return this.#any.get() !== undefined;
   }
 
-  set(target: MarkTarget, { once, untilMs }: Mark, now: number): void {
-    const longest = 'id' in target ? now + ID_MARK_TTL_MS : Infinity;
+  /** @param dueAt of the invocation, where it is scheduled far ahead. */
+  set(target: MarkTarget, { once, untilMs }: Mark, now: number, dueAt = now): void {
+    const longest = 'id' in target ? Math.max(now, dueAt) + ID_MARK_LIFE_MS : Infinity;
     const ends = Math.min(untilMs === 0 ? Infinity : untilMs, longest);
     this.#write.run(keyOf(target), once ? 1 : 0, untilMs, ends === Infinity ? 0 : ends);
   }

@@ -4,12 +4,14 @@
  */
 import { SUSPECT_LAPSES } from '../limits.js';
 import type { Head } from '../message.js';
-import type { PromoteReply } from '../storage.js';
+import type { Listed, PromoteReply } from '../storage.js';
 import { checkMessage } from './checks.js';
 import { BulkInsert } from './sqlite-bulk.js';
 import type { SqlDatabase, SqlRow, SqlStatement, SqlValue } from './sqlite-driver.js';
 import type { Effects } from './sqlite-effects.js';
 
+/** The place of the id in the text of a message, counted from 1. */
+const ID_AT = 39;
 /** Beyond this many, what waits at other priorities is not counted on the way of every step. */
 const RANKED_COUNT_MAX = 8192;
 
@@ -33,11 +35,13 @@ export class Places {
   readonly #peekHi: SqlStatement;
   readonly #peekLo: SqlStatement;
   readonly #dropRanked: SqlStatement;
-  readonly #peekSuspect: SqlStatement;
+  readonly #peekSuspects: SqlStatement;
   readonly #dropSuspect: SqlStatement;
   readonly #due: SqlStatement;
   readonly #dropScheduled: SqlStatement;
   readonly #nextDue: SqlStatement;
+  readonly #dueOf: SqlStatement;
+  readonly #listScheduled: SqlStatement;
 
   constructor(db: SqlDatabase, effects: Effects) {
     this.#db = db;
@@ -54,11 +58,13 @@ export class Places {
     this.#peekHi = db.prepare('SELECT seq, text FROM ranked WHERE level < 0 ORDER BY level, seq LIMIT ?');
     this.#peekLo = db.prepare('SELECT seq, text FROM ranked WHERE level > 0 ORDER BY level, seq LIMIT ?');
     this.#dropRanked = db.prepare('DELETE FROM ranked WHERE seq IN (SELECT value FROM json_each(?))');
-    this.#peekSuspect = db.prepare('SELECT seq, text FROM suspects ORDER BY seq LIMIT 1');
+    this.#peekSuspects = db.prepare('SELECT seq, text FROM suspects ORDER BY seq LIMIT ?');
     this.#dropSuspect = db.prepare('DELETE FROM suspects WHERE seq = ?');
     this.#due = db.prepare('SELECT seq, text FROM scheduled WHERE due <= ? ORDER BY due, seq LIMIT ?');
     this.#dropScheduled = db.prepare('DELETE FROM scheduled WHERE seq IN (SELECT value FROM json_each(?))');
     this.#nextDue = db.prepare('SELECT min(due) AS due FROM scheduled');
+    this.#dueOf = db.prepare(`SELECT due FROM scheduled WHERE due > ?1 AND substr(text, ${ID_AT}, length(?2)) = ?2 LIMIT 1`);
+    this.#listScheduled = db.prepare('SELECT due, text FROM scheduled ORDER BY due, seq LIMIT ?');
   }
 
   /** To where the heads say that they can be leased, in this order; at the head: before everything that is there. */
@@ -96,7 +102,7 @@ export class Places {
   }
 
   hasSuspects(): boolean {
-    return this.#peekSuspect.get() !== undefined;
+    return this.#peekSuspects.get(1) !== undefined;
   }
 
   /** Takes from higher priorities, ready, lower priorities. */
@@ -110,7 +116,7 @@ export class Places {
   }
 
   takeSuspect(): string | undefined {
-    const row = this.#peekSuspect.get();
+    const row = this.#peekSuspects.get(1);
     if (row === undefined) return undefined;
     this.#dropSuspect.run(number(row, 'seq'));
     return String(row['text']);
@@ -131,6 +137,23 @@ export class Places {
   nextDueAt(): number | undefined {
     const due = this.#nextDue.get()?.['due'];
     return typeof due === 'number' ? due : undefined;
+  }
+
+  /** When this invocation is due, where it is scheduled for later than `fromMs`. Looks through all those. */
+  dueOf(id: string, fromMs: number): number | undefined {
+    const due = this.#dueOf.get(fromMs, `${id} `)?.['due'];
+    return typeof due === 'number' ? due : undefined;
+  }
+
+  /** In the order of leasing. */
+  listReady(limit: number): Listed[] {
+    const lines = [this.#peekHi, this.#peekReady, this.#peekLo, this.#peekSuspects];
+    const rows = lines.flatMap((line) => line.all(limit));
+    return rows.slice(0, limit).map((row) => ({ text: String(row['text']) }));
+  }
+
+  listScheduled(limit: number): Listed[] {
+    return this.#listScheduled.all(limit).map((row) => ({ text: String(row['text']), etaMs: number(row, 'due') }));
   }
 
   #readyCount(): number {

@@ -1,6 +1,7 @@
 /** What the two sides of the storage thread say to each other, and how errors cross. */
 import * as errors from '../errors.js';
-import type { SqliteEngine, Verb } from './sqlite-engine.js';
+import type { EngineVerb, SqliteEngine, Verb } from './sqlite-engine.js';
+import type { SqliteTools, ToolVerb } from './sqlite-tools.js';
 
 export interface ThreadData {
   queue: string;
@@ -9,7 +10,7 @@ export interface ThreadData {
   clock?: BigInt64Array;
 }
 
-type EngineVerbs = Pick<SqliteEngine, Verb>;
+type EngineVerbs = Pick<SqliteEngine, EngineVerb> & Pick<SqliteTools, ToolVerb>;
 export type ArgumentsOf<V extends Verb> = Parameters<EngineVerbs[V]>;
 export type ReplyOf<V extends Verb> = ReturnType<EngineVerbs[V]>;
 
@@ -36,6 +37,7 @@ export interface FromThread {
   replies?: Reply[];
   ended?: { id: string; record?: string }[];
   scheduled?: true;
+  events?: { events: string[]; gap: boolean };
 }
 
 export interface CrossedError {

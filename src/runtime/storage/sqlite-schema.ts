@@ -17,8 +17,11 @@
 import { StorageRefused } from '../errors.js';
 import type { SqlDatabase, SqlValue } from './sqlite-driver.js';
 
-/** Raised when an older runtime could no longer work on the file. */
-const LAYOUT = 1;
+/**
+ * Raised when an older runtime could no longer work on the file. An older file is brought up to date when it is opened:
+ * what is missing is added, nothing that is there changes.
+ */
+const LAYOUT = 2;
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -43,7 +46,27 @@ CREATE TABLE IF NOT EXISTS ticks (task TEXT PRIMARY KEY, minute INTEGER NOT NULL
 CREATE TABLE IF NOT EXISTS dead (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, reason TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS aliens (sha TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS uniques (key TEXT PRIMARY KEY, id TEXT NOT NULL, ends INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS chords (id TEXT PRIMARY KEY, ends INTEGER NOT NULL, size INTEGER NOT NULL, callback TEXT) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS chords_by_end ON chords (ends);
+CREATE TABLE IF NOT EXISTS chord_values (
+  chord TEXT NOT NULL, idx INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (chord, idx)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS locks (
+  name TEXT PRIMARY KEY, token TEXT NOT NULL, ends INTEGER NOT NULL, consumer TEXT, id TEXT, run TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rates (name TEXT PRIMARY KEY, ends INTEGER NOT NULL, usage INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (
+  id TEXT NOT NULL, kind TEXT NOT NULL, ends INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (id, kind)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS notes_by_end ON notes (ends);
+CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS listeners (id TEXT PRIMARY KEY, ends INTEGER NOT NULL) WITHOUT ROWID;
 `;
+
+/** What a flush empties. Consumers, what they hold and what is on its way to listeners stay. */
+export const FLUSHED = [
+  ...['ready', 'ranked', 'suspects', 'scheduled', 'results', 'seen', 'marks', 'ticks', 'dead', 'aliens'],
+  ...['uniques', 'chords', 'chord_values', 'locks', 'rates', 'keys', 'notes'],
+] as const;
 
 /** Never waits: where another process is in the way, SqlError of kind busy, and the caller tries again. */
 export function prepareFile(db: SqlDatabase, queue: string, filename: string): void {
@@ -61,9 +84,8 @@ export function prepareFile(db: SqlDatabase, queue: string, filename: string): v
   try {
     checkOwner(db, queue, filename);
     db.exec(TABLES);
-    const note = db.prepare('INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)');
-    note.run('layout', LAYOUT);
-    note.run('queue', queue);
+    db.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES ('layout', ?)").run(LAYOUT);
+    db.prepare("INSERT OR IGNORE INTO meta (name, value) VALUES ('queue', ?)").run(queue);
     db.exec('COMMIT');
   } catch (error) {
     db.exec('ROLLBACK');

@@ -27,12 +27,21 @@ export class Seen {
     this.#sweep = db.prepare('DELETE FROM seen WHERE bucket > ? AND bucket <= ? AND ends <= ?');
   }
 
-  /** For each id whether it is new; from now on it is not. */
-  note(ids: readonly string[], now: number): boolean[] {
+  /**
+   * Goes through ids in order: `visit` gets whether one is new, and gives whether it is to be remembered. What is
+   * remembered is no longer new further on.
+   */
+  each(ids: readonly string[], now: number, visit: (isNew: boolean, position: number) => boolean): void {
     const buckets = new Map<string, Bucket>();
-    const isNew = ids.map((id) => (isGenerated(id) ? this.#noteBit(buckets, id, now) : this.#noteAlone(id, now)));
+    for (const [position, id] of ids.entries()) {
+      if (isGenerated(id)) this.#visitBit(buckets, id, now, (isNew) => visit(isNew, position));
+      else {
+        const name = `i${id}`;
+        const isNew = this.#read.get(name, now) === undefined;
+        if (visit(isNew, position) && isNew) this.#write.run(name, now + DEDUPE_TTL_MS, null);
+      }
+    }
     for (const [name, bucket] of buckets) if (bucket.changed) this.#write.run(name, now + DEDUPE_TTL_MS, bucket.bits);
-    return isNew;
   }
 
   /** Forgets what is over in the next few rows. */
@@ -43,7 +52,7 @@ export class Seen {
     this.#cursor = end ?? '';
   }
 
-  #noteBit(buckets: Map<string, Bucket>, id: string, now: number): boolean {
+  #visitBit(buckets: Map<string, Bucket>, id: string, now: number, visit: (isNew: boolean) => boolean): void {
     const name = `b${bucketOf(id)}`;
     let bucket = buckets.get(name);
     if (bucket === undefined) {
@@ -61,16 +70,9 @@ export class Seen {
       bucket.bits = longer;
     }
     const was = bucket.bits[byte] ?? 0;
-    if ((was & bit) !== 0) return false;
+    const isNew = (was & bit) === 0;
+    if (!visit(isNew) || !isNew) return;
     bucket.bits[byte] = was | bit;
     bucket.changed = true;
-    return true;
-  }
-
-  #noteAlone(id: string, now: number): boolean {
-    const name = `i${id}`;
-    if (this.#read.get(name, now) !== undefined) return false;
-    this.#write.run(name, now + DEDUPE_TTL_MS, null);
-    return true;
   }
 }

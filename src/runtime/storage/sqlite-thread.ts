@@ -4,7 +4,7 @@
  *  2. runs what arrives: reads at once; writes in one transaction for all that came while the last one ran, each call
  *     behind a savepoint of its own, the enqueues merged into one. It answers after the commit;
  *  3. where another process writes, tries again by a timer, never inside SQLite, until a call is COMMAND_TIMEOUT_MS old;
- *  4. keeps the one step that waits for something to take, and tells of ends and due dates.
+ *  4. keeps the one step that waits for something to take, and tells of ends, due dates and events.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
@@ -12,15 +12,19 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HueyException, StorageRefused, StorageUnavailable } from '../errors.js';
 import { COMMAND_TIMEOUT_MS } from '../limits.js';
-import type { EnqueueItem, StepCall } from '../storage.js';
+import type { ChordPlan, EnqueueItem, StepCall } from '../storage.js';
 import { SqlError } from './sqlite-driver.js';
 import { explain } from './sqlite-explain.js';
-import { READS, SqliteEngine, WRITES } from './sqlite-engine.js';
+import { READS, SqliteEngine, WRITES, type Verb } from './sqlite-engine.js';
+import { Listener } from './sqlite-listener.js';
 import { WriteNotice } from './sqlite-notice.js';
 import type { Call, Reply, ThreadData, ToThread } from './sqlite-protocol.js';
 import { packError } from './sqlite-protocol.js';
+import { isToolVerb } from './sqlite-tools.js';
 import { Watched } from './sqlite-waiting.js';
 
+/** The number of a call that renews a listener; nobody waits for it. */
+const RENEWAL = -1;
 /** Calls in one transaction. */
 const BATCH_CALLS = 256;
 const RETRY_MIN_MS = 1;
@@ -35,10 +39,13 @@ interface Arrived extends Call {
   waitIsOver?: boolean;
 }
 
+type EnqueueArguments = readonly [items: readonly EnqueueItem[], chords?: readonly ChordPlan[]];
+
 class StorageThread {
   readonly #port: MessagePort;
   readonly #data: ThreadData;
   readonly #watched: Watched;
+  readonly #listener: Listener;
   #engine: SqliteEngine | undefined;
   #notice: WriteNotice | undefined;
   #queue: Arrived[] = [];
@@ -50,6 +57,13 @@ class StorageThread {
     this.#port = port;
     this.#data = data;
     this.#watched = new Watched((message) => port.postMessage(message));
+    this.#listener = new Listener(
+      (message) => port.postMessage(message),
+      (name) => {
+        this.#accept({ calls: [{ number: RENEWAL, verb: 'listenToEvents', args: [name, true] }] });
+        void this.#run();
+      },
+    );
     port.on('message', (message: ToThread) => {
       this.#accept(message);
       // What has arrived meanwhile goes into the same transaction.
@@ -125,7 +139,7 @@ class StorageThread {
       this.#adjustNotice();
       return null;
     }
-    if (!(READS as readonly string[]).includes(verb)) throw new StorageRefused(`the storage has no verb ${verb}`);
+    if (!READS.includes(verb)) throw new StorageRefused(`the storage has no verb ${verb}`);
     return callVerb(engine, verb, args);
   }
 
@@ -159,15 +173,17 @@ class StorageThread {
     const again = calls.filter((call) => isWait(call) && !replies.some(({ number }) => number === call.number));
     if (again.length > 0) this.#queue.push(...again);
     this.#watched.afterOwn(engine, engine.effects);
-    const { grew } = engine.effects;
+    const { grew, published } = engine.effects;
     engine.effects.clear();
+    this.#switchListener(calls, replies);
     if (grew) this.#lookForWork(engine);
+    if (published) this.#listener.look(engine);
   }
 
   /** @throws what SQLite throws; errors of single calls become their replies. */
   #inTransaction(engine: SqliteEngine, calls: readonly Arrived[]): Reply[] {
     const enqueues = calls.filter(({ verb }) => verb === 'enqueue');
-    const stored = enqueues.length === 0 ? [] : engine.enqueueAll(enqueues.map(({ args }) => args[0] as readonly EnqueueItem[]));
+    const stored = enqueues.length === 0 ? [] : engine.enqueueAll(enqueues.map(({ args }) => args as EnqueueArguments));
     const replies: Reply[] = enqueues.map(({ number }, at) => {
       const value = stored[at];
       return value instanceof Error ? { number, error: packError(value) } : { number, value };
@@ -181,7 +197,7 @@ class StorageThread {
           engine.releaseSavepoint();
           continue;
         }
-        const value = callVerb(engine, call.verb as (typeof WRITES)[number], call.args);
+        const value = callVerb(engine, call.verb as Verb, call.args);
         engine.releaseSavepoint();
         replies.push({ number: call.number, value });
       } catch (error) {
@@ -191,6 +207,17 @@ class StorageThread {
       }
     }
     return replies;
+  }
+
+  #switchListener(calls: readonly Arrived[], replies: readonly Reply[]): void {
+    for (const { verb, number, args } of calls) {
+      const reply = verb === 'listenToEvents' ? replies.find((one) => one.number === number) : undefined;
+      if (reply === undefined || 'error' in reply) continue;
+      // It was switched off while the renewal was on its way: the row ends by itself.
+      if (number === RENEWAL && !this.#listener.isOn) continue;
+      this.#listener.switched(String(args[0]), args[1] === true, reply.value as { seq: number; wasThere: boolean });
+      this.#adjustNotice();
+    }
   }
 
   // --- the step that waits ---
@@ -244,6 +271,7 @@ class StorageThread {
   /** Another connection has written. */
   #lookAgain(engine: SqliteEngine): void {
     this.#lookForWork(engine);
+    this.#listener.look(engine);
     try {
       this.#watched.afterOthers(engine);
     } catch (error) {
@@ -253,7 +281,7 @@ class StorageThread {
   }
 
   #adjustNotice(): void {
-    if (this.#waiting === undefined && this.#watched.isEmpty) this.#notice?.stop();
+    if (this.#waiting === undefined && this.#watched.isEmpty && !this.#listener.isOn) this.#notice?.stop();
     else this.#notice?.start();
   }
 
@@ -266,6 +294,7 @@ class StorageThread {
     }
     this.#notice?.stop();
     this.#watched.stop();
+    this.#listener.stop();
     this.#engine?.close();
     this.#engine = undefined;
     this.#port.close();
@@ -309,13 +338,14 @@ class StorageThread {
   }
 }
 
-function isWrite(verb: string): boolean {
+function isWrite(verb: Call['verb']): boolean {
   return (WRITES as readonly string[]).includes(verb);
 }
 
-function callVerb(engine: SqliteEngine, verb: (typeof READS)[number] | (typeof WRITES)[number], args: readonly unknown[]): unknown {
+function callVerb(engine: SqliteEngine, verb: Verb, args: readonly unknown[]): unknown {
+  const target = isToolVerb(verb) ? engine.tools : engine;
   // The arguments were typed where the call was made, and the verbs check them.
-  return (engine[verb] as (...values: readonly unknown[]) => unknown)(...args);
+  return (target as unknown as Record<Verb, (...values: readonly unknown[]) => unknown>)[verb](...args);
 }
 
 /** A wait that may go on where nothing is found. */

@@ -39,6 +39,7 @@ export class SqliteStorage implements contract.Storage {
       {
         onEnded: (ended) =>
           this.#events.onEnded?.(ended.map(({ id, record }) => (record === undefined ? { id } : { id, record: decodeRecord(record) }))),
+        onEvents: (events, gap) => this.#events.onEvents?.(events, gap),
         onScheduled: () => this.#events.onScheduled?.(),
         onOutage: (lost, error) => this.#events.onOutage?.(lost, error),
       },
@@ -60,8 +61,8 @@ export class SqliteStorage implements contract.Storage {
     this.#client.tellScheduled(events.onScheduled !== undefined);
   }
 
-  async enqueue(items: readonly contract.EnqueueItem[]): Promise<contract.EnqueueReply> {
-    return this.#call('enqueue', [items]);
+  async enqueue(items: readonly contract.EnqueueItem[], chords: readonly contract.ChordPlan[] = []): Promise<contract.EnqueueReply> {
+    return this.#call('enqueue', [items, chords]);
   }
 
   async readResults(ids: readonly string[]): Promise<(ResultRecord | undefined)[]> {
@@ -95,6 +96,99 @@ export class SqliteStorage implements contract.Storage {
 
   async counts(): Promise<contract.Counts> {
     return this.#call('counts', []);
+  }
+
+  async readChord(id: string): Promise<(string | undefined)[]> {
+    return this.#call('readChord', [id]);
+  }
+
+  async freeUnique(key: string, id: string): Promise<void> {
+    await this.#call('freeUnique', [key, id]);
+  }
+
+  async acquireLock(name: string, owner: contract.LockOwner): Promise<boolean> {
+    return this.#call('acquireLock', [name, owner]);
+  }
+
+  async extendLock(name: string, token: string, leaseMs: number): Promise<boolean> {
+    return this.#call('extendLock', [name, token, leaseMs]);
+  }
+
+  async releaseLock(name: string, token: string): Promise<boolean> {
+    return this.#call('releaseLock', [name, token]);
+  }
+
+  async isLocked(name: string): Promise<boolean> {
+    return this.#call('isLocked', [name]);
+  }
+
+  async flushLocks(names?: readonly string[]): Promise<string[]> {
+    return this.#call('flushLocks', [names]);
+  }
+
+  async rateLimit(name: string, limit: number, perMs: number, count: boolean): Promise<contract.RateReply> {
+    return this.#call('rateLimit', [name, limit, perMs, count]);
+  }
+
+  async resetRate(name: string): Promise<void> {
+    await this.#call('resetRate', [name]);
+  }
+
+  async putKey(key: string, text: string, ifEmpty: boolean): Promise<boolean> {
+    return this.#call('putKey', [key, text, ifEmpty]);
+  }
+
+  async getKey(key: string, take: boolean): Promise<string | undefined> {
+    return this.#call('getKey', [key, take]);
+  }
+
+  async deleteKey(key: string): Promise<boolean> {
+    return this.#call('deleteKey', [key]);
+  }
+
+  async list(place: contract.Place, limit: number): Promise<contract.Listed[]> {
+    return this.#call('list', [place, limit]);
+  }
+
+  async results(limit: number): Promise<{ id: string; record: ResultRecord }[]> {
+    return this.#call('results', [limit]);
+  }
+
+  async resultCount(): Promise<number> {
+    return this.#call('resultCount', []);
+  }
+
+  async retryDead(id: string): Promise<boolean> {
+    return this.#call('retryDead', [id]);
+  }
+
+  async dropDead(id: string): Promise<boolean> {
+    return this.#call('dropDead', [id]);
+  }
+
+  async flush(): Promise<void> {
+    await this.#call('flush', []);
+  }
+
+  async setNote(id: string, kind: contract.NoteKind, text: string, ttlSeconds: number): Promise<void> {
+    await this.#call('setNote', [id, kind, text, ttlSeconds]);
+  }
+
+  async readNote(id: string, kind: contract.NoteKind): Promise<string | undefined> {
+    return this.#call('readNote', [id, kind]);
+  }
+
+  async publishEvents(events: readonly string[]): Promise<void> {
+    await this.#call('publishEvents', [events]);
+  }
+
+  async listenToEvents(on: boolean): Promise<void> {
+    this.#checkOpen();
+    await this.#client.listenToEvents(on);
+  }
+
+  async eventsWanted(): Promise<boolean> {
+    return this.#call('eventsWanted', []);
   }
 
   async register(consumer: string, leaseMs: number): Promise<{ now: number }> {
@@ -154,10 +248,6 @@ export class SqliteStorage implements contract.Storage {
 
   async skipTicks(tasks: readonly string[], minuteMs: number): Promise<void> {
     await this.#call('skipTicks', [tasks, checkCount('minuteMs', minuteMs)]);
-  }
-
-  async dead(limit: number): Promise<{ id: string; text: string; reason: string; at: number }[]> {
-    return this.#call('dead', [limit]);
   }
 
   /** Puts bytes where messages are ready, as a foreign or newer writer might; for tests. */
