@@ -24,6 +24,8 @@ export class Client {
   #immediateDoor: StorageDoor | undefined;
   #immediate = false;
   readonly #outbox: Outbox;
+  /** Is told what was enqueued, once it is; not in immediate mode, where the storage tells it before it runs. */
+  onEnqueued: ((items: readonly EnqueueItem[], reply: EnqueueReply) => void) | undefined;
 
   constructor({ open, settings, codec, enqueueWaitMs }: ClientOptions) {
     this.settings = settings;
@@ -106,10 +108,12 @@ export class Client {
     return (await this.#door.call((storage) => this.#enqueue(storage, [...items], chords))).conflicts;
   }
 
-  #enqueue(storage: ProducerStorage, items: EnqueueItem[], chords: readonly ChordPlan[]): Promise<EnqueueReply> {
+  async #enqueue(storage: ProducerStorage, items: EnqueueItem[], chords: readonly ChordPlan[]): Promise<EnqueueReply> {
     // From the first call on somebody listens, so that an error can say what is wrong with the connection.
     ResultWaiter.of(storage);
-    return chords.length === 0 ? storage.enqueue(items) : storage.enqueue(items, chords);
+    const reply = await (chords.length === 0 ? storage.enqueue(items) : storage.enqueue(items, chords));
+    if (!this.#immediate) this.onEnqueued?.(items, reply);
+    return reply;
   }
 
   #outage(): Error | undefined {

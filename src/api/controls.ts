@@ -2,8 +2,10 @@
 import type { SignalName } from '../runtime/signals.js';
 import { checkAroundName } from './around.js';
 import type { Client } from './client.js';
+import { EventFeed, Stream, type EventsOptions, type EventStream } from './events.js';
 import { Hooks, type PostExecuteHook, type PreExecuteHook, type SignalHandler, type ThreadHook } from './hooks.js';
 import { Lock } from './lock.js';
+import { checkKeys } from './option-check.js';
 import { RateLimit, type RateLimitOptions } from './rate-limit.js';
 
 export abstract class Controls {
@@ -12,9 +14,11 @@ export abstract class Controls {
   /** The queue. */
   abstract readonly name: string;
   readonly #client: Client;
+  readonly #streams = new Set<Stream>();
 
   constructor(client: Client) {
     this.#client = client;
+    client.onEnqueued = (items, reply) => this.hooks.emitEnqueued(items, reply, client.codec);
   }
 
   /**
@@ -88,4 +92,27 @@ export abstract class Controls {
   rateLimit(name: string, options: RateLimitOptions): RateLimit {
     return new RateLimit(this.#client, name, options);
   }
+
+  /**
+   * What all consumers of the queue do, from any process: `for await (const event of huey.events())`. It listens from the
+   * call on; an event `gap` says that some may have been missed. Huey 1.x: `for event in consumer`.
+   */
+  events(options: EventsOptions = {}): EventStream {
+    checkKeys(options, EVENTS_KEYS, 'events');
+    const feed = async (): Promise<EventFeed> => {
+      // The waiter of a storage is the one who listens to it.
+      await this.#client.waiter();
+      return this.#client.call(async (storage) => EventFeed.of(storage));
+    };
+    const stream = new Stream(feed, options, (ended) => this.#streams.delete(ended));
+    if (!stream.isEnded) this.#streams.add(stream);
+    return stream;
+  }
+
+  /** Nobody tells them anything any more. */
+  protected endEvents(): void {
+    for (const stream of this.#streams) stream.end();
+  }
 }
+
+const EVENTS_KEYS = ['signal'] as const satisfies (keyof EventsOptions)[];

@@ -5,6 +5,8 @@
  */
 import { CancelExecution, ConfigurationError } from '../runtime/errors.js';
 import { SIGNALS, type SignalName, type SignalTask } from '../runtime/signals.js';
+import type { PayloadCodec } from '../runtime/payload-codec.js';
+import type { EnqueueItem, EnqueueReply } from '../runtime/storage.js';
 import type { HooksCore } from '../runtime/worker-context.js';
 import { nearestName } from './option-check.js';
 
@@ -118,6 +120,17 @@ export class Hooks implements HooksCore {
     );
   }
 
+  /** `enqueued`, and `scheduled` for what is not due yet, in the producer. What kept out another is not told of. */
+  emitEnqueued(items: readonly EnqueueItem[], { duplicates, conflicts }: EnqueueReply, codec: PayloadCodec): void | Promise<void> {
+    if (!this.wants('enqueued') && !this.wants('scheduled')) return;
+    const notStored = new Set([...duplicates, ...conflicts.map(({ index }) => index)]);
+    return inOrder(
+      items.filter((_, i) => !notStored.has(i)),
+      (item) => this.#emitEnqueued(item, codec),
+      (thrown) => this.#report(thrown, this.emitEnqueued, 'the reading of a message for the signal "enqueued"'),
+    );
+  }
+
   runPre(task: SignalTask): void | Promise<void> {
     return inOrder(
       this.#pre.hooks,
@@ -143,6 +156,14 @@ export class Hooks implements HooksCore {
 
   async runShutdown(): Promise<void> {
     await this.#runThreadHooks(this.#shutdown, 'an onShutdown hook');
+  }
+
+  #emitEnqueued({ text, delayMs = 0, etaMs = 0 }: EnqueueItem, codec: PayloadCodec): void | Promise<void> {
+    const { head, body } = codec.decodeMessage(text);
+    const task: SignalTask = { id: head.id, name: head.name, args: codec.decodeArgs(body.args), meta: body.meta ?? {} };
+    const told = this.emit('enqueued', task);
+    if (delayMs === 0 && etaMs <= Date.now()) return told;
+    return told instanceof Promise ? told.then(() => this.emit('scheduled', task)) : this.emit('scheduled', task);
   }
 
   async #runThreadHooks(list: HookList<ThreadHook>, what: string): Promise<void> {

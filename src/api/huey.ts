@@ -115,6 +115,7 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
 
   /** Finishes what is under way, ends the waits for results, closes the connection. Calls after it are refused. */
   close(): Promise<void> {
+    this.endEvents();
     return this.#client.close();
   }
 

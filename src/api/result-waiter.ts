@@ -14,6 +14,7 @@ import type { ResultRecord } from '../runtime/completion.js';
 import { ResultTimeout, StorageUnavailable } from '../runtime/errors.js';
 import { BATCH_MAX, SECOND_MS } from '../runtime/limits.js';
 import type { ProducerStorage } from '../runtime/storage.js';
+import { EventFeed } from './events.js';
 import { keepAlive } from './keep-alive.js';
 
 export const LOOK_MS = 5 * SECOND_MS;
@@ -46,6 +47,7 @@ export class ResultWaiter {
         this.#outage = lost ? error : undefined;
         if (!lost) void this.#lookAtAll();
       },
+      onEvents: (events, gap) => EventFeed.of(storage).deliver(events, gap),
     });
   }
 

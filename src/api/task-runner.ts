@@ -10,12 +10,16 @@ import { errorInfo, fromErrorData } from '../runtime/error-data.js';
 import { CancelExecution, LockUnavailable, MalformedMessage, PayloadError, RateLimitReached, RetryTask } from '../runtime/errors.js';
 import type { Outcome } from '../runtime/lifecycle.js';
 import { END_MARKER_TTL_MS, RESULT_MAX_BYTES, SECOND_MS } from '../runtime/limits.js';
-import { checkBody, isPlain, readHead, type Body } from '../runtime/message.js';
+import { nextItem, withList } from '../runtime/links.js';
+import { checkBody, isPlain, readHead, type Body, type Head } from '../runtime/message.js';
+import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { AnyFunction } from '../runtime/registry.js';
-import { containsTags, decode, encode } from '../runtime/serializer.js';
+import { containsTags, decode, decodeText, encode } from '../runtime/serializer.js';
 import type { ProducerStorage } from '../runtime/storage.js';
 import { workerContext, type HueyCore } from '../runtime/worker-context.js';
 import { runInTask } from './context.js';
+import { taskEvent } from './event.js';
+import { EventPublisher } from './events.js';
 import { RunningTask, type RunSurroundings, type StopView } from './running-task.js';
 
 export interface RunnerOptions {
@@ -32,17 +36,20 @@ const MARKER_TTL_SECONDS = END_MARKER_TTL_MS / SECOND_MS;
 export class TaskRunner {
   readonly #huey: HueyCore;
   readonly #surroundings: RunSurroundings;
+  readonly #storage: ProducerStorage | undefined;
 
   constructor(huey: HueyCore, { storage, consumer = '' }: RunnerOptions = {}) {
     this.#huey = huey;
     const notes = storage ?? workerContext()?.storage;
+    this.#storage = notes;
+    const events = notes === undefined ? undefined : new EventPublisher(notes);
     this.#surroundings = {
       queue: huey.name,
       consumer,
-      noteSink:
-        ({ id }, body) =>
-        async (kind, text) =>
-          notes?.setNote(id, kind, text, this.#ttlSeconds(body)),
+      noteSink: (head, body) => async (kind, text) => {
+        if (kind === 'progress') events?.publish(() => taskEvent(kind, { head, body }, Date.now(), { value: decodeText(text) }));
+        await notes?.setNote(head.id, kind, text, this.#ttlSeconds(body));
+      },
     };
   }
 
@@ -55,14 +62,33 @@ export class TaskRunner {
       if (!Array.isArray(parts) || typeof parts[0] !== 'string') throw new MalformedMessage('the message is not a list with a head');
       const text = parts[0];
       const head = readHead(text, -2);
-      const body = checkBody(parts[1]);
+      const body = this.#open(head, parts[1]);
       if (!isPlain(text, -2) && head.expiresAt > 0 && head.expiresAt <= storageNow(skewMs)) return { kind: 'expired' };
       const definition = this.#huey.registry.get(head.name);
       if (definition === undefined) return { kind: 'unknown-task' };
-      return this.#call(definition.fn, new RunningTask(head, body, stop, this.#surroundings), body, skewMs, failure);
+      const task = new RunningTask(head, body, stop, this.#surroundings);
+      if (body.collect === undefined) return this.#call(definition.fn, task, body, skewMs, failure);
+      return this.#collected(body, body.collect).then(
+        (withIts) => this.#call(definition.fn, task, withIts, skewMs, failure),
+        (thrown: unknown) => afterThrow(thrown, skewMs),
+      );
     } catch (thrown) {
       return afterThrow(thrown, skewMs);
     }
+  }
+
+  #open(head: Head, part: unknown): Body {
+    const { codec } = this.#huey;
+    if (codec.isPlain) return checkBody(part);
+    const body = codec.decodeBody(head.id, head.name, part);
+    return { ...body, args: codec.decodeArgs(body.args) };
+  }
+
+  /** The callback of a chord is given what its members left, in their order; null for those that left nothing. */
+  async #collected(body: Body, chord: string): Promise<Body> {
+    const values = (await this.#storage?.readChord(chord)) ?? [];
+    const list = values.map((value) => (value === undefined ? null : this.#huey.codec.decodeValue(value)));
+    return { ...body, args: withList(body.args, list) };
   }
 
   #call(fn: AnyFunction, task: RunningTask, body: Body, skewMs: number, failure: Failure): Outcome | Promise<Outcome> {
@@ -111,16 +137,28 @@ export class TaskRunner {
   #complete(value: unknown, body: Body): Outcome {
     const { results, storeNone } = this.#huey.settings;
     if (!results || body.result === false || body.tick !== undefined || ((value === undefined || value === null) && !storeNone)) {
-      return { kind: 'complete', record: encodeRecord('done', ''), ttlSeconds: MARKER_TTL_SECONDS };
+      return this.#withLinks({ kind: 'complete', record: encodeRecord('done', ''), ttlSeconds: MARKER_TTL_SECONDS }, value, body);
     }
     try {
-      const payload = encode(value, 'result');
+      const payload = this.#huey.codec.encodeValue(value, 'result');
       if (payload.length > RESULT_MAX_BYTES || (payload.length * 3 > RESULT_MAX_BYTES && Buffer.byteLength(payload) > RESULT_MAX_BYTES)) {
         throw new PayloadError(
           `the result takes ${Buffer.byteLength(payload)} bytes, over the limit of ${RESULT_MAX_BYTES}; store it elsewhere and return where it is`,
         );
       }
-      return { kind: 'complete', record: encodeRecord('done', payload), ttlSeconds: this.#ttlSeconds(body) };
+      return this.#withLinks({ kind: 'complete', record: encodeRecord('done', payload), ttlSeconds: this.#ttlSeconds(body) }, value, body);
+    } catch (error) {
+      return { kind: 'error', error: errorInfo(error) };
+    }
+  }
+
+  /** What it hands on: to the next stage, or to its chord. */
+  #withLinks(outcome: Extract<Outcome, { kind: 'complete' }>, value: unknown, body: Body): Outcome {
+    const { codec } = this.#huey;
+    try {
+      if (body.next !== undefined) return { ...outcome, next: nextItem(body.next, value, codec) };
+      if (body.chord !== undefined) return { ...outcome, contribution: codec.encodeValue(value ?? null, 'result') };
+      return outcome;
     } catch (error) {
       return { kind: 'error', error: errorInfo(error) };
     }
@@ -132,7 +170,7 @@ export class TaskRunner {
 }
 
 /** Parses a chunk: all at once, or, where one message is broken, each by itself. Unreadable ones are undefined. */
-export function parseChunk(text: string, count: number, separator: string): unknown[] {
+export function parseChunk(text: string, count: number, separator: string, codec: PayloadCodec): unknown[] {
   let messages: unknown[] | undefined;
   try {
     messages = JSON.parse(`[${text}]`) as unknown[];
@@ -140,7 +178,7 @@ export function parseChunk(text: string, count: number, separator: string): unkn
     // One of them is broken; found below.
   }
   if (messages === undefined || messages.length !== count) messages = text.split(separator).map(parseOne);
-  if (containsTags(text)) for (const message of messages) reviveArguments(message);
+  if (codec.isPlain && containsTags(text)) for (const message of messages) reviveArguments(message);
   return messages;
 }
 
