@@ -26,6 +26,8 @@ export interface HueyOptions {
   signing?: { keys: readonly string[] };
   /** How long a call tries to reach the storage before it rejects: seconds or a luxon Duration. Default 5 s. */
   enqueueWait?: DurationInput;
+  /** True: calls run where they are made, in memory, for tests. Default false. Huey: `immediate`. */
+  immediate?: boolean;
 }
 
 export const HUEY_KEYS = [
@@ -37,18 +39,20 @@ export const HUEY_KEYS = [
   'compression',
   'signing',
   'enqueueWait',
+  'immediate',
 ] as const satisfies (keyof HueyOptions)[];
 
 export interface CheckedHueyOptions {
   settings: HueySettings;
   serializer: Serializer | undefined;
   enqueueWaitMs: number;
+  immediate: boolean;
 }
 
 /** @throws ConfigurationError */
 export function hueySettings(options: HueyOptions, what: string): CheckedHueyOptions {
   checkKeys(options, HUEY_KEYS, what);
-  const { results, storeNone, resultTtl, storeIntermediateErrors, serializer, enqueueWait } = options;
+  const { results, storeNone, resultTtl, storeIntermediateErrors, serializer, enqueueWait, immediate } = options;
   return {
     settings: {
       results: results === undefined || booleanOption(results, 'results'),
@@ -61,6 +65,7 @@ export function hueySettings(options: HueyOptions, what: string): CheckedHueyOpt
     },
     serializer: serializer === undefined ? undefined : checkSerializer(serializer),
     enqueueWaitMs: enqueueWait === undefined ? ENQUEUE_WAIT_MS : durationOption(enqueueWait, 'enqueueWait', 1, ENQUEUE_WAIT_MAX_MS),
+    immediate: immediate !== undefined && booleanOption(immediate, 'immediate'),
   };
 }
 

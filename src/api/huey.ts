@@ -14,9 +14,10 @@ import { Client } from './client.js';
 import { Controls } from './controls.js';
 import { hueySettings, type HueyOptions } from './huey-options.js';
 import { markFrom, type RevokeOptions } from './marks.js';
+import { booleanOption } from './option-check.js';
 import { makeResult, type BlockingGetOptions, type GetOptions, type Result } from './result.js';
 import { itemOf, Signature, type CallPlan } from './signature.js';
-import { openStorage } from './storage-door.js';
+import { openImmediate, openStorage } from './storage-door.js';
 import { periodicSettings, taskSettings, type PeriodicTaskOptions, type TaskOptions } from './task-options.js';
 import { makeTask, type Task } from './task.js';
 
@@ -35,7 +36,7 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
   /** @throws ConfigurationError */
   constructor(name: string, connection: ConnectionSpec, options: HueyOptions = {}) {
     const queue = checkQueueName(name);
-    const { settings, serializer, enqueueWaitMs } = hueySettings(options, `Huey ${name}`);
+    const { settings, serializer, enqueueWaitMs, immediate } = hueySettings(options, `Huey ${name}`);
     const codec = new PayloadCodec(queue, settings.payload, serializer);
     const client = new Client({ open: () => openStorage(queue, connection), settings, codec, enqueueWaitMs });
     super(client);
@@ -45,6 +46,7 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
     this.codec = codec;
     this.#client = client;
     workerContext()?.hueys.push(this);
+    if (immediate) this.immediate = true;
   }
 
   /**
@@ -111,6 +113,19 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
   /** Whether an invocation is revoked by its id. Only looks. */
   async isRevoked(id: string): Promise<boolean> {
     return this.#client.isRevoked({ id: checkId(id) });
+  }
+
+  /**
+   * Immediate mode, for tests: each call runs where it is made, in the memory of this Huey, before its promise resolves.
+   * Retries do not wait; what is scheduled waits for ever. Huey: `immediate`.
+   */
+  get immediate(): boolean {
+    return this.#client.immediate;
+  }
+
+  set immediate(on: boolean) {
+    if (booleanOption(on, 'immediate')) this.#client.startImmediate(() => openImmediate(this));
+    else this.#client.stopImmediate();
   }
 
   /** Finishes what is under way, ends the waits for results, closes the connection. Calls after it are refused. */

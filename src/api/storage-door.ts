@@ -7,6 +7,7 @@ import { HueyException } from '../runtime/errors.js';
 import { createStorage } from '../runtime/storage/create.js';
 import type { ProducerStorage } from '../runtime/storage.js';
 import { workerContext } from '../runtime/worker-context.js';
+import type { ImmediateCore } from './immediate.js';
 import { keepAlive } from './keep-alive.js';
 
 export interface OpenStorage {
@@ -71,5 +72,12 @@ export async function openStorage(queue: string, connection: ConnectionSpec): Pr
   const context = workerContext();
   if (context !== undefined && (context.queue === undefined || context.queue === queue)) return { storage: context.storage };
   const storage = await createStorage(queue, connection);
+  return { storage, close: () => storage.close() };
+}
+
+/** A queue in memory that runs what it is given. */
+export async function openImmediate(huey: ImmediateCore): Promise<OpenStorage> {
+  const { ImmediateStorage } = await import('./immediate.js');
+  const storage = new ImmediateStorage(huey);
   return { storage, close: () => storage.close() };
 }
