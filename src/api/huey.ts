@@ -11,6 +11,14 @@ import { PayloadCodec } from '../runtime/payload-codec.js';
 import { Registry, type AnyFunction, type TaskDefinition } from '../runtime/registry.js';
 import { workerContext, type HueyCore, type HueySettings } from '../runtime/worker-context.js';
 import { Client } from './client.js';
+import {
+  splitContextOptions,
+  withContext,
+  type ContextTaskOptions,
+  type Entered,
+  type OpenContext,
+  type TaskContext,
+} from './context-task.js';
 import { Controls } from './controls.js';
 import { hueySettings, type HueyOptions } from './huey-options.js';
 import { markFrom, type RevokeOptions } from './marks.js';
@@ -113,6 +121,27 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
   /** Whether an invocation is revoked by its id. Only looks. */
   async isRevoked(id: string): Promise<boolean> {
     return this.#client.isRevoked({ id: checkId(id) });
+  }
+
+  /**
+   * Declares a task around which `open` opens something that is closed behind it: `contextTask(() => pool.connect(), fn)`.
+   * With `asArgument: true` the function gets it first. Huey: `@huey.context_task(...)`.
+   */
+  contextTask<C extends TaskContext, A extends unknown[], R>(
+    open: OpenContext<C>,
+    options: ContextTaskOptions & { asArgument: true },
+    fn: (context: Entered<C>, ...args: A) => R,
+  ): Task<A, Awaited<R>>;
+  contextTask<A extends unknown[], R>(
+    open: OpenContext<TaskContext>,
+    options: ContextTaskOptions & { asArgument?: false },
+    fn: (...args: A) => R,
+  ): Task<A, Awaited<R>>;
+  contextTask<A extends unknown[], R>(open: OpenContext<TaskContext>, fn: (...args: A) => R): Task<A, Awaited<R>>;
+  contextTask(open: OpenContext<TaskContext>, first: ContextTaskOptions | AnyFunction, second?: AnyFunction): Task<unknown[], unknown> {
+    const [options, fn] = typeof first === 'function' ? [{}, first] : [first, second];
+    const { asArgument, rest } = splitContextOptions(options);
+    return this.task(rest, withContext(open, checkFunction(fn), asArgument));
   }
 
   /**

@@ -16,15 +16,24 @@ export type { BlockingGetOptions, GetOptions, Result, Stored } from './result.js
 export type { RevokeOptions } from './marks.js';
 export type { Signature } from './signature.js';
 export { currentTask, type CurrentTask } from './context.js';
+export type { ContextManager, ContextTaskOptions } from './context-task.js';
+export type { PostExecuteHook, PreExecuteHook, SignalHandler, ThreadHook } from './hooks.js';
+export type { SignalName, SignalTask } from '../runtime/signals.js';
+export type { HeldLock, Lock } from './lock.js';
+export type { CountedCall, RateLimit, RateLimitOptions } from './rate-limit.js';
+export type { EventStatus, HueyEvent } from './event.js';
+export type { EventsOptions, EventStream } from './events.js';
 
 export {
   CancelExecution,
   ConfigurationError,
   EnqueueFailed,
   HueyException,
+  LockUnavailable,
   MalformedMessage,
   PayloadError,
   RateLimitExceeded,
+  RateLimitReached,
   ResultGone,
   ResultsDisabled,
   ResultTimeout,
