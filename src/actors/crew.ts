@@ -9,7 +9,7 @@ import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import type { Lane } from './lane.js';
 import { Place } from './place.js';
 import { ThreadPool } from './pool.js';
-import type { Manifest } from './protocol.js';
+import type { Manifest, PendingSignal } from './protocol.js';
 
 const FALSE_STARTS_MAX = 5;
 const FALSE_START_PAUSE_MS = 500;
@@ -32,7 +32,8 @@ export interface CrewEvents {
   onGone(place: Place, reason: string, expected: boolean): void;
   onOutcome(lane: Lane, slot: number, outcome: Outcome): void;
   onFinished(lane: Lane, runs: readonly number[]): void;
-  onCompletion(bytes: Uint8Array): void;
+  onStarted(lane: Lane, slot: number): void;
+  onCompletion(lane: Lane, bytes: Uint8Array): void;
   onChunkEnd(place: Place, lane: Lane): void;
   onStray(error: ErrorInfo): void;
 }
@@ -70,6 +71,12 @@ export class Crew {
     this.#spares = this.#manifest?.tasks.some(({ settings }) => settings.timeoutMs > 0) ? 1 : 0;
     this.#fill();
     this.#employ();
+  }
+
+  /** In some thread that works. */
+  tellSignals(list: PendingSignal[]): void {
+    const [place] = this.#working;
+    place?.tellSignals(list);
   }
 
   /** Ends every thread, whatever it does, and resolves when they are gone. Accounts come through `onGone`. */
@@ -119,7 +126,8 @@ export class Crew {
         onUnloadable: (_, error) => this.#unloadable(error),
         onOutcome: (_, lane, slot, outcome) => events.onOutcome(lane, slot, outcome),
         onFinished: (_, lane, runs) => events.onFinished(lane, runs),
-        onCompletion: (_, bytes) => events.onCompletion(bytes),
+        onStarted: (_, lane, slot) => events.onStarted(lane, slot),
+        onCompletion: (_, lane, bytes) => events.onCompletion(lane, bytes),
         onChunkEnd: (one, lane) => events.onChunkEnd(one, lane),
         onStray: (_, error) => events.onStray(error),
         onGone: (one, reason) => this.#gone(one, reason),

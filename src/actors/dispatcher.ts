@@ -9,15 +9,19 @@
  * What is held here and nowhere else is in flight in the storage, under this consumer's name: a death of the process at
  * any point loses none of it. It is worse to lose a task than to run it twice.
  */
+import { decodeCompletions } from '../runtime/completion.js';
 import { errorInfo } from '../runtime/error-data.js';
 import { buryUnreadable, decide, type Decision, type Outcome } from '../runtime/lifecycle.js';
-import { decodeMessage, idOf, SEPARATOR, type Head } from '../runtime/message.js';
+import { idOf, SEPARATOR, type Message } from '../runtime/message.js';
+import type { PayloadCodec } from '../runtime/payload-codec.js';
+import { signalsOf, type SignalName } from '../runtime/signals.js';
 import type { Chunk, Dropped, StepReply, Transition } from '../runtime/storage.js';
 import { ChunkSizer } from './chunk-sizer.js';
 import { Hand } from './hand.js';
 import type { Lane } from './lane.js';
 import { Slot } from './lane-memory.js';
 import type { Place } from './place.js';
+import type { PendingSignal } from './protocol.js';
 import type { StepCalls, StepWork } from './step-calls.js';
 import { Watchdog } from './watchdog.js';
 
@@ -28,11 +32,12 @@ const WAIT_MS = 2000;
 
 export interface DispatcherEvents {
   /** What became of a task that did not simply complete. */
-  onDecision(head: Head | undefined, decision: Decision, outcome: Outcome): void;
+  onDecision(message: Message | undefined, decision: Decision, outcome: Outcome): void;
   onDropped(dropped: readonly Dropped[]): void;
   /** Commits that were refused: the tasks were not this consumer's any more. */
   onRefused(count: number): void;
-  onCommitted(count: number): void;
+  /** These commits counted: whoever handles their signals may be told. */
+  onSignals(list: PendingSignal[]): void;
   /** A call ended for good: the consumer was reaped. */
   onReaped(): void;
   onFault(error: Error): void;
@@ -41,8 +46,12 @@ export interface DispatcherEvents {
 export interface DispatcherOptions {
   resultTtlMs: number;
   graceMs: (task: string) => number | undefined;
-  /** Whether anybody wants to know of each task that completes. */
+  /** Whether anybody wants to know of each task that starts or completes. */
   observe: () => boolean;
+  /** Signals that the module has handlers for. */
+  signals: ReadonlySet<SignalName>;
+  intermediateErrors: boolean;
+  codec: PayloadCodec;
 }
 
 export class Dispatcher {
@@ -56,6 +65,8 @@ export class Dispatcher {
 
   #completions: Uint8Array[] = [];
   #transitions: Transition[] = [];
+  /** Told when the call that commits them has counted. */
+  #signals: PendingSignal[] = [];
   readonly #hand = new Hand(HAND_MS, () => this.#releaseHand(false));
   /** A suspect that waits for a place of its own. */
   #suspect: string | undefined;
@@ -83,7 +94,7 @@ export class Dispatcher {
         this.#hand.size === 0 &&
         [...this.#places].some((place) => place.ready && place.idle && !place.alone) &&
         (this.#starved || !this.#leasing),
-      collected: (bytes) => this.#commit(bytes),
+      collected: (lane, bytes) => this.completion(lane, bytes),
       tookBack: (texts) => this.#take(texts),
       graceMs: options.graceMs,
     });
@@ -108,7 +119,7 @@ export class Dispatcher {
     this.#sizer.note(now - Math.max(lane.postedAt, place.lastEndAt), lane.count);
     place.lastEndAt = now;
     const bytes = lane.collect();
-    if (bytes) this.#completions.push(bytes);
+    if (bytes) this.completion(lane, bytes);
     lane.unload();
     if (place.alone && place.idle) place.alone = false;
     this.#pumpSoon();
@@ -119,8 +130,13 @@ export class Dispatcher {
     this.#transit(text, stoppedOutcome(lane, slot) ?? outcome);
   }
 
-  completion(bytes: Uint8Array): void {
-    this.#commit(bytes);
+  completion(lane: Lane, bytes: Uint8Array): void {
+    this.#completions.push(bytes);
+    if (this.#options.signals.has('complete')) {
+      const ids = new Set(decodeCompletions(bytes).map(({ id }) => id));
+      for (const text of lane.messagesOf(ids)) this.#signals.push({ signal: 'complete', text });
+    }
+    this.#pumpSoon();
   }
 
   /** The thread is gone: nothing changes its lanes any more. */
@@ -130,7 +146,7 @@ export class Dispatcher {
     const running = place.lanes.reduce((sum, lane) => sum + lane.slotsIn(Slot.RUNNING).length, 0);
     for (const lane of place.lanes) {
       const bytes = lane.collect();
-      if (bytes) this.#completions.push(bytes);
+      if (bytes) this.completion(lane, bytes);
       this.#take(lane.takeBack());
       for (const slot of lane.slotsIn(Slot.RUNNING)) this.#transit(lane.message(slot), { kind: 'crashed', alone: running === 1, reason });
       for (const slot of lane.slotsIn(Slot.STOPPING)) {
@@ -231,12 +247,16 @@ export class Dispatcher {
 
   async #step(chunks: number): Promise<void> {
     const work = this.#work(chunks, this.#completions, this.#transitions);
+    const signals = this.#signals;
     this.#completions = [];
     this.#transitions = [];
+    this.#signals = [];
     this.#promise(work, 1);
     try {
       const reply = await this.#calls.step(work);
       this.#promise(work, -1);
+      // Where some were refused nobody knows which: a signal is told at most once, and only of what counted.
+      if (signals.length > 0 && reply.refused === 0) this.#events.onSignals(signals);
       this.#took(reply, chunks);
     } catch (error) {
       this.#promise(work, -1);
@@ -274,9 +294,13 @@ export class Dispatcher {
     if (this.#ended) return;
     this.noteStorageTime(reply.now);
     if (asked > 0 || reply.left > 0) this.#starved = reply.left === 0;
-    if (reply.committed > 0) this.#events.onCommitted(reply.committed);
     if (reply.refused > 0) this.#events.onRefused(reply.refused);
-    if (reply.dropped.length > 0) this.#events.onDropped(reply.dropped);
+    for (const { text, state } of reply.dropped) {
+      if (text !== undefined)
+        this.#transit(text, state === 'dead' ? { kind: 'dead', reason: 'process after process died while it ran alone' } : { kind: state });
+    }
+    const ended = reply.dropped.filter(({ text }) => text === undefined);
+    if (ended.length > 0) this.#events.onDropped(ended);
     this.#suspect ??= reply.solo;
     const lanes = this.#freeLanes();
     for (const chunk of reply.chunks) {
@@ -326,23 +350,22 @@ export class Dispatcher {
     this.#watchdog.wake();
   }
 
-  #commit(bytes: Uint8Array): void {
-    this.#completions.push(bytes);
-    this.#pumpSoon();
-  }
-
   #transit(text: string, outcome: Outcome): void {
-    let head: Head | undefined;
+    let message: Message | undefined;
     let decision: Decision;
     try {
-      const message = decodeMessage(text);
-      head = message.head;
-      decision = decide(text, message, outcome, { now: Date.now() + this.#skewMs, resultTtlMs: this.#options.resultTtlMs });
+      message = this.#options.codec.decodeMessage(text);
+      const { resultTtlMs, intermediateErrors, codec } = this.#options;
+      decision = decide(text, message, outcome, { now: Date.now() + this.#skewMs, resultTtlMs, intermediateErrors, codec });
+      const error = 'error' in outcome ? outcome.error : undefined;
+      for (const signal of signalsOf(outcome, decision)) {
+        if (this.#options.signals.has(signal)) this.#signals.push({ signal, text, ...(error === undefined ? {} : { error }) });
+      }
     } catch (error) {
       decision = buryUnreadable(text, errorInfo(error).message);
     }
     this.#transitions.push(decision.transition);
-    this.#events.onDecision(head, decision, outcome);
+    this.#events.onDecision(message, decision, outcome);
     this.#pumpSoon();
   }
 

@@ -2,7 +2,7 @@
  * A lane as the supervisor sees it: one chunk at a time, from its post to its end. It keeps the text of the chunk and
  * looks into it only where it needs one task.
  */
-import { SEPARATOR } from '../runtime/message.js';
+import { idOf, SEPARATOR } from '../runtime/message.js';
 import type { Chunk } from '../runtime/storage.js';
 import { LaneMemory, Slot } from './lane-memory.js';
 
@@ -54,6 +54,13 @@ export class Lane {
   message(slot: number): string {
     this.#messages ??= this.#chunk?.text.split(SEPARATOR) ?? [];
     return this.#messages[slot] ?? '';
+  }
+
+  /** The texts of these ids. */
+  messagesOf(ids: ReadonlySet<string>): string[] {
+    const texts: string[] = [];
+    for (let slot = 0; slot < this.count; slot++) if (ids.has(idOf(this.message(slot)))) texts.push(this.message(slot));
+    return texts;
   }
 
   /** Records that are ready and were not handed on, as bytes; undefined where there are none. */

@@ -9,7 +9,7 @@ import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import type { Chunk } from '../runtime/storage.js';
 import { Lane, type StopReason } from './lane.js';
 import type { ThreadPool } from './pool.js';
-import type { FromThread, Manifest, SessionStart, ToThread } from './protocol.js';
+import type { FromThread, Manifest, PendingSignal, SessionStart, ToThread } from './protocol.js';
 
 const LANES = 2;
 /** Native code that does not return keeps a terminated thread alive; waiting longer for its end helps nobody. */
@@ -20,7 +20,8 @@ export interface PlaceEvents {
   onUnloadable(place: Place, error: ErrorInfo): void;
   onOutcome(place: Place, lane: Lane, slot: number, outcome: Outcome): void;
   onFinished(place: Place, lane: Lane, runs: readonly number[]): void;
-  onCompletion(place: Place, bytes: Uint8Array): void;
+  onCompletion(place: Place, lane: Lane, bytes: Uint8Array): void;
+  onStarted(place: Place, lane: Lane, slot: number): void;
   onChunkEnd(place: Place, lane: Lane): void;
   onStray(place: Place, error: ErrorInfo): void;
   /** The thread is gone; the lanes still tell what it held. */
@@ -91,6 +92,10 @@ export class Place {
     this.#send({ kind: 'abort', lane: lane.number, slot, reason });
   }
 
+  tellSignals(list: PendingSignal[]): void {
+    this.#send({ kind: 'signals', list });
+  }
+
   /** The hard stop, whatever the thread does. `onGone` follows. */
   kill(): void {
     if (this.#state === 'gone') return;
@@ -119,14 +124,21 @@ export class Place {
         if (lane) this.#events.onOutcome(this, lane, message.slot, message.outcome);
         break;
       }
+      case 'started': {
+        const lane = this.#lane(message.lane);
+        if (lane) this.#events.onStarted(this, lane, message.slot);
+        break;
+      }
       case 'finished': {
         const lane = this.#lane(message.lane);
         if (lane) this.#events.onFinished(this, lane, message.runs);
         break;
       }
-      case 'completion':
-        this.#events.onCompletion(this, message.bytes);
+      case 'completion': {
+        const lane = this.#lane(message.lane);
+        if (lane) this.#events.onCompletion(this, lane, message.bytes);
         break;
+      }
       case 'stray':
         this.#events.onStray(this, message.error);
         break;

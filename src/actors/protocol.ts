@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { ConnectionSpec } from '../runtime/connection.js';
 import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import type { TaskManifest } from '../runtime/registry.js';
+import type { SignalName } from '../runtime/signals.js';
 import type { HueySettings } from '../runtime/worker-context.js';
 
 /** What a thread needs to live: the argument of its one long run in the pool. */
@@ -26,22 +27,33 @@ export type ToThread =
       count: number;
       /** Storage's clock minus this machine's. */
       skewMs: number;
-      /** Tell how long each task took. */
+      /** Tell when each task starts and how long it took. */
       observe: boolean;
     }
   | { kind: 'abort'; lane: number; slot: number; reason: 'timeout' | 'canceled' | 'stopping' }
+  /** Tell the module's handlers; the commits counted. */
+  | { kind: 'signals'; list: PendingSignal[] }
   | { kind: 'stop' };
+
+/** A signal on its way: the thread that tells it reads the task from its message. */
+export interface PendingSignal {
+  signal: SignalName;
+  text: string;
+  error?: ErrorInfo;
+}
 
 /** A bare number is the lane whose chunk has come to its end. */
 export type FromThread =
   | number
   | { kind: 'ready'; manifest: Manifest }
   | { kind: 'unloadable'; error: ErrorInfo }
+  /** In a chunk that is observed. */
+  | { kind: 'started'; lane: number; slot: number }
   /** What completed in a chunk that is observed: slot, ms, slot, ms, ... */
   | { kind: 'finished'; lane: number; runs: number[] }
   | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome }
   /** A completion that found no room in the arena. */
-  | { kind: 'completion'; bytes: Uint8Array }
+  | { kind: 'completion'; lane: number; bytes: Uint8Array }
   /** An error that no task is running for: a timer that an ended task left behind. */
   | { kind: 'stray'; error: ErrorInfo };
 
@@ -51,4 +63,6 @@ export interface Manifest {
   connection: ConnectionSpec;
   settings: HueySettings;
   tasks: TaskManifest[];
+  /** Signals that the module has handlers for. */
+  signals: SignalName[];
 }

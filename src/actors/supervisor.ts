@@ -14,9 +14,14 @@ import { newConsumerId } from '../runtime/ids.js';
 import type { ErrorInfo } from '../runtime/lifecycle.js';
 import { COMMAND_TIMEOUT_MS } from '../runtime/limits.js';
 import type { Storage } from '../runtime/storage.js';
+import type { Decision, Outcome } from '../runtime/lifecycle.js';
+import { failureOf } from '../runtime/lifecycle.js';
+import type { Message } from '../runtime/message.js';
+import { PayloadCodec, PLAIN_CODEC } from '../runtime/payload-codec.js';
 import { createStorage } from '../runtime/storage/create.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
+import { EventPublisher } from './event-publisher.js';
 import { Heartbeat } from './heartbeat.js';
 import { silentLogger, type Logger } from './log.js';
 import { moduleUrl } from './module-loader.js';
@@ -50,6 +55,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #dispatcher: Dispatcher | undefined;
   #heartbeat: Heartbeat | undefined;
   #helpers: SupportingActors | undefined;
+  #publisher: EventPublisher | undefined;
+  #codec = PLAIN_CODEC;
   readonly #report: TaskReporter;
   readonly #outages: OutageLog;
   #fail: (error: Error) => void = () => undefined;
@@ -120,8 +127,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           this.#dispatcher?.placeGone(place, reason);
         },
         onOutcome: (lane, slot, outcome) => this.#dispatcher?.outcome(lane, slot, outcome),
-        onFinished: (lane, runs) => this.#report.finished(lane, runs),
-        onCompletion: (bytes) => this.#dispatcher?.completion(bytes),
+        onStarted: (lane, slot) => this.#publisher?.task('started', lane.message(slot)),
+        onFinished: (lane, runs) => {
+          this.#report.finished(lane, runs);
+          for (let i = 0; i + 1 < runs.length; i += 2)
+            this.#publisher?.task('finished', lane.message(runs[i] ?? 0), { durationMs: runs[i + 1] ?? 0 });
+        },
+        onCompletion: (lane, bytes) => this.#dispatcher?.completion(lane, bytes),
         onChunkEnd: (place, lane) => this.#dispatcher?.chunkEnded(place, lane),
         onStray: (error) => this.#log.warn('an error that belongs to no task, from code that one left running', { error: textOf(error) }),
       },
@@ -134,7 +146,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const connection = url === undefined ? manifest.connection : parseConnectionUrl(url, manifest.queue);
     const storage = await createStorage(manifest.queue, connection);
     this.#storage = storage;
-    this.#door = new StorageDoor(storage);
+    this.#door = new StorageDoor(storage, () => this.#consumer);
+    this.#codec = new PayloadCodec(manifest.queue, manifest.settings.payload);
+    this.#publisher = new EventPublisher(storage, this.#codec);
     storage.listen({
       onEnded: (ended) => this.#door?.ended(ended),
       onScheduled: () => this.#helpers?.wakeScheduler(),
@@ -181,13 +195,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       {
         resultTtlMs: this.#manifest?.settings.resultTtlMs ?? 0,
         graceMs: (name) => this.#manifest?.tasks.find((task) => task.name === name)?.settings.graceMs,
-        observe: () => this.#report.wantsCompletions,
+        observe: () => this.#report.wantsCompletions || this.#publisher?.wanted === true,
+        signals: new Set(this.#manifest?.signals),
+        intermediateErrors: this.#manifest?.settings.storeIntermediateErrors === true,
+        codec: this.#codec,
       },
       {
-        onDecision: (head, decision, outcome) => this.#report.decided(head, decision, outcome),
+        onDecision: (message, decision, outcome) => this.#decided(message, decision, outcome),
         onDropped: (dropped) => this.#report.dropped(dropped),
         onRefused: (count) => this.#log.warn("commits were refused: the tasks are not this consumer's any more", { tasks: count }),
-        onCommitted: () => undefined,
+        onSignals: (list) => this.#crew?.tellSignals(list),
         onReaped: () => void this.#reborn(),
         onFault: (error) => this.#cannotGoOn(error),
       },
@@ -201,8 +218,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       heldIds: () => dispatcher.heldIds(),
       onTime: (time) => dispatcher.noteStorageTime(time),
       onLanding: () => dispatcher.look(),
-      onReapedOthers: ({ consumers, tasks, dead }) => {
-        this.#log.warn('a consumer was silent for too long; its tasks run again', { consumers: consumers.length, tasks, dead });
+      onReapedOthers: ({ consumers, tasks }) => {
+        this.#log.warn('a consumer was silent for too long; its tasks run again', { consumers: consumers.length, tasks });
         dispatcher.look();
       },
       onReleased: (count) => this.#log.warn('tasks were given back that a lost reply had stranded', { tasks: count }),
@@ -271,9 +288,22 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#dispatcher?.end();
     await this.#helpers?.stop();
     await this.#crew?.endAll('quiet');
+    await this.#publisher?.stop();
     // Whatever is still in flight goes back now, and not when the lease ends.
     if (this.#manifest) await this.#storage?.unregister(this.#consumer).catch((error: unknown) => this.#outages.trouble(error as Error));
     await this.#storage?.close();
+  }
+
+  #decided(message: Message | undefined, decision: Decision, outcome: Outcome): void {
+    this.#report.decided(message?.head, decision, outcome);
+    if (message === undefined) return;
+    this.#publisher?.decided(message, decision, outcome);
+    if (this.#manifest?.settings.storeIntermediateErrors !== true || decision.transition.kind !== 'requeue' || !('error' in outcome))
+      return;
+    const { id, retries } = message.head;
+    const text = JSON.stringify(failureOf(outcome.error, id, retries, true));
+    // For readers that do not wait; the next attempt writes it anew.
+    this.#storage?.setNote(id, 'error', text, this.#manifest.settings.resultTtlMs / 1000).catch(() => undefined);
   }
 
   #cannotGoOn(error: Error): void {

@@ -16,7 +16,7 @@ export interface WatchdogDuties {
   places(): Iterable<Place>;
   /** A place has nothing to do and the storage has nothing for it. */
   starving(): boolean;
-  collected(bytes: Uint8Array): void;
+  collected(lane: Lane, bytes: Uint8Array): void;
   tookBack(texts: string[]): void;
   /** Grace of a task in ms, by name; undefined: the default. */
   graceMs(task: string): number | undefined;
@@ -61,7 +61,7 @@ export class Watchdog {
 
   #look(place: Place, lane: Lane, now: number): void {
     const bytes = lane.collect();
-    if (bytes) this.#duties.collected(bytes);
+    if (bytes) this.#duties.collected(lane, bytes);
     const slot = lane.findRunning();
     if (slot < 0 || slot !== lane.runningSlot) {
       lane.runningSlot = slot;

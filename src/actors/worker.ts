@@ -9,14 +9,14 @@ import type { MessagePort } from 'node:worker_threads';
 import type { StopView } from '../api/running-task.js';
 import { parseChunk, TaskRunner } from '../api/task-runner.js';
 import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
-import { errorInfo } from '../runtime/error-data.js';
+import { errorInfo, fromErrorData } from '../runtime/error-data.js';
 import { TaskTimeout } from '../runtime/errors.js';
 import type { Outcome } from '../runtime/lifecycle.js';
-import { idOf, SEPARATOR } from '../runtime/message.js';
+import { idOf, isLinked, SEPARATOR } from '../runtime/message.js';
 import { enterWorker, workerContext, type HueyCore, type WorkerContext } from '../runtime/worker-context.js';
 import { ARENA_BYTES, LaneMemory } from './lane-memory.js';
 import { loadHuey } from './module-loader.js';
-import type { FromThread, SessionStart, ToThread } from './protocol.js';
+import type { FromThread, PendingSignal, SessionStart, ToThread } from './protocol.js';
 import { PortStorage } from './storage-port.js';
 
 type Chunk = Extract<ToThread, { kind: 'chunk' }>;
@@ -36,12 +36,20 @@ export async function session(start: SessionStart): Promise<void> {
     return;
   }
   context.queue = huey.name;
+  await huey.hooks.runStartup();
   const worker = new Worker(start, huey);
   post(start.port, {
     kind: 'ready',
-    manifest: { queue: huey.name, connection: huey.connection, settings: huey.settings, tasks: huey.registry.manifest() },
+    manifest: {
+      queue: huey.name,
+      connection: huey.connection,
+      settings: huey.settings,
+      tasks: huey.registry.manifest(),
+      signals: huey.hooks.wanted(),
+    },
   });
   await worker.ended;
+  await huey.hooks.runShutdown();
   storage.close();
   start.port.close();
 }
@@ -49,10 +57,13 @@ export async function session(start: SessionStart): Promise<void> {
 class Worker implements StopView {
   readonly ended: Promise<void>;
   readonly #port: MessagePort;
+  readonly #huey: HueyCore;
   readonly #runner: TaskRunner;
   readonly #lanes: LaneMemory[];
   readonly #chunks: Chunk[] = [];
   #busy = false;
+  /** Signals are told one after the other, in the order in which they came. */
+  #telling: Promise<void> = Promise.resolve();
   /** The task that runs: its lane and its place in the chunk. */
   #lane: LaneMemory;
   #slot = -1;
@@ -62,6 +73,7 @@ class Worker implements StopView {
 
   constructor({ port, lanes }: SessionStart, huey: HueyCore) {
     this.#port = port;
+    this.#huey = huey;
     this.#runner = new TaskRunner(huey);
     this.#lanes = lanes.map((buffer) => new LaneMemory(buffer as never));
     this.#lane = this.#memory(0);
@@ -81,8 +93,11 @@ class Worker implements StopView {
               );
             }
             break;
+          case 'signals':
+            this.#telling = this.#telling.then(() => tellSignals(huey, message.list));
+            break;
           case 'stop':
-            resolve();
+            void this.#telling.then(resolve);
             break;
         }
       });
@@ -108,13 +123,14 @@ class Worker implements StopView {
 
   async #runChunk(chunk: Chunk): Promise<void> {
     const lane = this.#memory(chunk.lane);
-    const messages = parseChunk(chunk.text, chunk.count, SEPARATOR);
+    const messages = parseChunk(chunk.text, chunk.count, SEPARATOR, this.#huey.codec);
     const runs: number[] = [];
     for (let slot = 0; slot < chunk.count; slot++) {
       if (!lane.claim(slot)) continue;
       this.#lane = lane;
       this.#slot = slot;
       const startedAt = chunk.observe ? performance.now() : 0;
+      if (chunk.observe) post(this.#port, { kind: 'started', lane: chunk.lane, slot });
       const running = this.#runner.run(messages[slot], this, chunk.skewMs, this.#failure);
       // Waiting costs a turn of the microtask queue; most tasks of a chunk need none.
       const outcome = running instanceof Promise ? await running : running;
@@ -127,7 +143,8 @@ class Worker implements StopView {
   }
 
   #finish(laneNumber: number, lane: LaneMemory, slot: number, outcome: Outcome, message: unknown): void {
-    if (!lane.publish(slot) || outcome.kind !== 'complete') {
+    // What concerns others is settled by the supervisor, in one transition with all that belongs to it.
+    if (!lane.publish(slot) || outcome.kind !== 'complete' || isLinked((message as [string])[0], -2)) {
       post(this.#port, { kind: 'outcome', lane: laneNumber, slot, outcome });
       lane.reported(slot);
       return;
@@ -139,7 +156,7 @@ class Worker implements StopView {
       return;
     }
     const bytes = encodeCompletion({ id, ttlSeconds: outcome.ttlSeconds, record: outcome.record });
-    post(this.#port, { kind: 'completion', bytes });
+    post(this.#port, { kind: 'completion', lane: laneNumber, bytes });
     lane.reported(slot);
   }
 
@@ -159,6 +176,18 @@ class Worker implements StopView {
     const memory = this.#lanes[lane];
     if (memory === undefined) throw new RangeError(`no lane ${lane}`);
     return memory;
+  }
+}
+
+async function tellSignals(huey: HueyCore, list: readonly PendingSignal[]): Promise<void> {
+  for (const { signal, text, error } of list) {
+    try {
+      const { head, body } = huey.codec.decodeMessage(text);
+      const task = { id: head.id, name: head.name, args: huey.codec.decodeArgs(body.args), meta: body.meta ?? {} };
+      await huey.hooks.emit(signal, task, error === undefined ? undefined : fromErrorData(error));
+    } catch {
+      // What cannot be read cannot be told; its end was committed all the same.
+    }
   }
 }
 

@@ -39,6 +39,7 @@ import {
   UNKNOWN_TASK_TTL_MS,
 } from './limits.js';
 import { idOf, withHead, type Body, type Message } from './message.js';
+import type { PayloadCodec } from './payload-codec.js';
 import { encode } from './serializer.js';
 import type { Effects, EnqueueItem, Transition } from './storage.js';
 
@@ -77,6 +78,8 @@ export interface DecisionContext {
   resultTtlMs: number;
   /** Huey's storeIntermediateErrors: the handler of errors runs for each failed attempt, and not for the last alone. */
   intermediateErrors?: boolean;
+  /** How bodies are written. */
+  codec?: PayloadCodec;
 }
 
 /** The transition, and what to tell people: the word for logs, signals and events. */
@@ -106,7 +109,10 @@ export function decide(text: string, message: Message, outcome: Outcome, context
   switch (outcome.kind) {
     case 'complete': {
       const { record, ttlSeconds, next, contribution } = outcome;
-      return { transition: withEffects({ kind: 'settle', id: head.id, record, ttlSeconds }, afterSuccess(body, next, contribution)), signal: 'complete' };
+      return {
+        transition: withEffects({ kind: 'settle', id: head.id, record, ttlSeconds }, afterSuccess(body, next, contribution)),
+        signal: 'complete',
+      };
     }
     case 'error':
       return afterFailure(text, message, outcome.error, 'error', context);
@@ -119,7 +125,7 @@ export function decide(text: string, message: Message, outcome: Outcome, context
     }
     case 'cancel': {
       const retry = outcome.retry ?? head.retries > 0;
-      if (!retry) return settle(message, 'canceled', JSON.stringify({ reason: outcome.reason }), context.resultTtlMs, 'canceled');
+      if (!retry) return settle(message, 'canceled', JSON.stringify({ reason: outcome.reason }), context.resultTtlMs, 'canceled', context);
       return { ...spendRetry(text, message), signal: 'canceled' };
     }
     case 'locked':
@@ -127,20 +133,20 @@ export function decide(text: string, message: Message, outcome: Outcome, context
     case 'rate-limited':
       return afterRateLimit(text, message, outcome, context);
     case 'crashed':
-      return afterCrash(text, message, outcome.alone, outcome.reason);
+      return afterCrash(text, message, outcome, context);
     case 'interrupted':
       return { transition: requeue(head.id, text, 0, 'head'), signal: 'interrupted' };
     case 'not-started':
       return { transition: requeue(head.id, text, 0, 'head'), signal: 'released' };
     case 'unknown-task':
-      return afterUnknown(text, message, context.now);
+      return afterUnknown(text, message, context);
     case 'malformed':
     case 'dead':
-      return bury(message, text, outcome.reason);
+      return bury(message, text, outcome.reason, context);
     case 'expired':
-      return settle(message, 'expired', '', END_MARKER_TTL_MS, 'expired');
+      return settle(message, 'expired', '', END_MARKER_TTL_MS, 'expired', context);
     case 'revoked':
-      return settle(message, 'revoked', '', END_MARKER_TTL_MS, 'revoked');
+      return settle(message, 'revoked', '', END_MARKER_TTL_MS, 'revoked', context);
   }
 }
 
@@ -169,19 +175,29 @@ function afterFailure(
   if (head.retries > 0) {
     const again = spendRetry(text, message);
     if (context.intermediateErrors !== true || message.body.onError === undefined) return again;
-    return { ...again, transition: withEffects(again.transition, { enqueue: [handlerItem(message.body.onError, error)] }) };
+    return { ...again, transition: withEffects(again.transition, { enqueue: [handlerItem(message.body.onError, error, context.codec)] }) };
   }
-  const metadata: TaskErrorMetadata & { code: string; name: string; message: string } = {
+  const metadata = failureOf(error, head.id, head.retries, false);
+  return settle(message, 'failed', JSON.stringify(metadata), context.resultTtlMs, signal, context, error);
+}
+
+/** What is kept of a failure. */
+export function failureOf(
+  error: ErrorInfo,
+  taskId: string,
+  retries: number,
+  willRetry: boolean,
+): TaskErrorMetadata & Omit<ErrorInfo, 'stack'> {
+  return {
     code: error.code,
     error: error.message === '' ? error.name : `${error.name}: ${error.message}`,
     name: error.name,
     message: error.message,
-    retries: head.retries,
-    taskId: head.id,
-    willRetry: false,
+    retries,
+    taskId,
+    willRetry,
     ...(error.stack === undefined ? {} : { traceback: error.stack }),
   };
-  return settle(message, 'failed', JSON.stringify(metadata), context.resultTtlMs, signal, error);
 }
 
 /** Before the window ends it would only be refused again; its own delay, where it has one, counts instead, as in Huey. */
@@ -207,19 +223,25 @@ function spendRetry(text: string, message: Message): Decision {
 }
 
 /** Only a death that it surely caused counts towards being dead; one among several is a suspect and will run alone. */
-function afterCrash(text: string, message: Message, alone: boolean, reason: string): Decision {
+function afterCrash(
+  text: string,
+  message: Message,
+  { alone, reason }: Extract<Outcome, { kind: 'crashed' }>,
+  context: DecisionContext,
+): Decision {
   const { head } = message;
   const charged = alone ? { ...head, deaths: head.deaths + 1 } : { ...head, lapses: head.lapses + 1 };
   const again = withHead(text, { ...charged, attempts: head.attempts + 1 });
-  if (charged.deaths > DEATHS_MAX) return bury(message, again, `its thread died ${charged.deaths} times: ${reason}`);
+  if (charged.deaths > DEATHS_MAX) return bury(message, again, `its thread died ${charged.deaths} times: ${reason}`, context);
   return { transition: requeue(head.id, again, 0, 'head'), signal: 'crashed' };
 }
 
-function afterUnknown(text: string, message: Message, now: number): Decision {
+function afterUnknown(text: string, message: Message, context: DecisionContext): Decision {
   const { head, notes } = message;
+  const { now } = context;
   const since = notes.unknownSince ?? now;
   const ageMs = Math.max(0, now - since);
-  if (ageMs >= UNKNOWN_TASK_TTL_MS) return bury(message, text, `no consumer knew the task "${head.name}" for an hour`);
+  if (ageMs >= UNKNOWN_TASK_TTL_MS) return bury(message, text, `no consumer knew the task "${head.name}" for an hour`, context);
   const delayMs = Math.min(MINUTE_MS, Math.max(SECOND_MS, ageMs));
   return {
     transition: requeue(head.id, withHead(text, head, { ...notes, unknownSince: since }), delayMs, 'tail'),
@@ -238,6 +260,7 @@ function settle(
   payload: string,
   ttlMs: number,
   signal: Decision['signal'],
+  context: DecisionContext,
   error?: ErrorInfo,
 ): Decision {
   const transition: Transition = {
@@ -246,13 +269,13 @@ function settle(
     record: encodeRecord(state, payload),
     ttlSeconds: Math.ceil(ttlMs / SECOND_MS),
   };
-  return { transition: withEffects(transition, afterEnd(message, state, error)), signal };
+  return { transition: withEffects(transition, afterEnd(message, state, error, context)), signal };
 }
 
-function bury(message: Message, text: string, reason: string): Decision {
+function bury(message: Message, text: string, reason: string, context: DecisionContext): Decision {
   const decision = buried(message.head.id, text, reason);
   const error = { name: 'TaskDead', message: reason, code: 'dead' };
-  return { ...decision, transition: withEffects(decision.transition, afterEnd(message, 'dead', error)) };
+  return { ...decision, transition: withEffects(decision.transition, afterEnd(message, 'dead', error, context)) };
 }
 
 function buried(id: string, text: string, reason: string): Decision {
@@ -269,13 +292,13 @@ function afterSuccess(body: Body, next: EnqueueItem | undefined, contribution: s
 }
 
 /** It ended otherwise than done: a handler learns of an error, later stages never run, a chord goes on without it. */
-function afterEnd({ head, body }: Message, state: FinalState, error: ErrorInfo | undefined): Effects {
+function afterEnd({ head, body }: Message, state: FinalState, error: ErrorInfo | undefined, context: DecisionContext): Effects {
   const { ids, chord } = laterStages(body);
   const cause = `task ${head.id} (${head.name}) before it ended as ${state}${error === undefined ? '' : `: ${error.message}`}`;
   const record = encodeRecord('canceled', JSON.stringify({ reason: cause }));
   return {
     ...ownEnd(body),
-    ...(error === undefined || body.onError === undefined ? {} : { enqueue: [handlerItem(body.onError, error)] }),
+    ...(error === undefined || body.onError === undefined ? {} : { enqueue: [handlerItem(body.onError, error, context.codec)] }),
     ...(ids.length === 0 ? {} : { also: ids.map((id) => ({ id, record, ttlSeconds: RESULT_TTL_MS / SECOND_MS })) }),
     ...(chord === undefined ? {} : { chord: { ...chord, value: error === undefined ? 'null' : encode(errorOf(error)) } }),
   };

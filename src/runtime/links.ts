@@ -18,6 +18,12 @@ import { isPlainObject } from './serializer.js';
 import type { EnqueueItem } from './storage.js';
 import { isTuple } from './tuple.js';
 
+/** The arguments of a chord's callback: the list goes behind its own, before its trailing plain object. */
+export function withList(args: readonly unknown[], list: readonly unknown[]): unknown[] {
+  const last = args.at(-1);
+  return isPlainObject(last) ? [...args.slice(0, -1), list, last] : [...args, list];
+}
+
 /** The next stage, given what its parent returned. @throws PayloadError where the value cannot be encoded or is too large. */
 export function nextItem(stage: Stage, value: unknown, codec: PayloadCodec = PLAIN_CODEC): EnqueueItem {
   return itemOf(stage, withValue(stage.body.args, value, codec), codec);

@@ -181,6 +181,11 @@ export function readHead(text: string, shift: 0 | -2): Head {
   return head;
 }
 
+/** Whether its end concerns others (`shift` as in readHead). */
+export function isLinked(text: string, shift: 0 | -2): boolean {
+  return ((text.charCodeAt(AT.care + shift) - 48) & 4) !== 0;
+}
+
 /** Which run of an invocation this is: a lock that an earlier one left behind is nobody's. */
 export function runOf(head: Head): string {
   return base36(head.attempts, 4) + base36(Math.min(head.lapses, 35), 1) + base36(Math.min(head.deaths, 35), 1);

@@ -52,6 +52,8 @@ function signalOf(outcome: Outcome): SignalName | undefined {
       return 'canceled';
     case 'crashed':
       return 'interrupted';
+    case 'dead':
+      return 'error';
     case 'malformed':
     case 'unknown-task':
     case 'not-started':

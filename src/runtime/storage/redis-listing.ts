@@ -100,7 +100,12 @@ export class RedisListing {
       return values.flatMap((value, i) => {
         if (value === null) return [];
         const lineEnd = value.indexOf('\n');
-        const listed: Listed = { id: ids[i] ?? '', text: value.slice(lineEnd + 1), reason: value.slice(13, lineEnd), at: Number(value.slice(0, 13)) };
+        const listed: Listed = {
+          id: ids[i] ?? '',
+          text: value.slice(lineEnd + 1),
+          reason: value.slice(13, lineEnd),
+          at: Number(value.slice(0, 13)),
+        };
         return [listed];
       });
     });
