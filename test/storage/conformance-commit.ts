@@ -42,7 +42,7 @@ export function describeCommit({ check }: Checks): void {
     const other = await world.consumer('other');
     assert.deepEqual(await holder.takeIds(), ['a']);
     const moves: Transition[] = [
-      { kind: 'settle', id: 'a', record: encodeRecord('failed', '{}'), ttlSeconds: 9, enqueue: [{ text: message('next') }] },
+      { kind: 'settle', id: 'a', record: encodeRecord('failed', '{}'), ttlSeconds: 9, effects: { enqueue: [{ text: message('next') }] } },
       { kind: 'requeue', id: 'a', text: message('a'), delayMs: 0, at: 'tail' },
       { kind: 'bury', id: 'a', text: message('a'), reason: 'no', record: encodeRecord('dead', '{}'), ttlSeconds: 9 },
     ];
@@ -71,7 +71,7 @@ export function describeCommit({ check }: Checks): void {
     const consumer = await world.consumer();
     await consumer.take(1);
     const enqueue = [{ text: message('next') }, { text: message('known') }, { text: message('later'), delayMs: 60_000 }];
-    await consumer.move({ kind: 'settle', id: 'a', record: encodeRecord('done', ''), ttlSeconds: 9, enqueue });
+    await consumer.move({ kind: 'settle', id: 'a', record: encodeRecord('done', ''), ttlSeconds: 9, effects: { enqueue } });
     assert.deepEqual(await world.record('a'), ['done', '']);
     const { ready, scheduled } = await world.storage.counts();
     assert.deepEqual({ ready, scheduled }, { ready: 2, scheduled: 1 });
@@ -120,7 +120,7 @@ export function describeCommit({ check }: Checks): void {
     await world.pass(5);
     assert.equal((await consumer.move(bury('b'))).committed, 1);
     assert.deepEqual(await world.record('a'), ['dead', '{"r":1}']);
-    const dead = await world.storage.dead(10);
+    const dead = await world.storage.list('dead', 10);
     assert.deepEqual(
       dead.map(({ id, text, reason }) => [id, text, reason]),
       [
@@ -128,8 +128,8 @@ export function describeCommit({ check }: Checks): void {
         ['a', message('a'), 'why a'],
       ],
     );
-    assert.ok(dead.every(({ at }) => at > 1e12));
-    assert.equal((await world.storage.dead(1)).length, 1);
+    assert.ok(dead.every(({ at }) => (at ?? 0) > 1e12));
+    assert.equal((await world.storage.list('dead', 1)).length, 1);
     assert.equal((await world.storage.counts()).dead, 2);
   });
 
@@ -187,7 +187,7 @@ export function describeCommit({ check }: Checks): void {
   const bad: Record<string, Partial<StepCall>> = {
     'completions that are cut off': { completions: [done('a'), done('b').slice(0, -1)] },
     'completions that are cut off in the id': { completions: [done('a'), Uint8Array.of(9, 65)] },
-    'what follows that is no message': { transitions: [valid, { ...valid, id: 'b', enqueue: [{ text: 'hello' }] }] },
+    'what follows that is no message': { transitions: [valid, { ...valid, id: 'b', effects: { enqueue: [{ text: 'hello' }] } }] },
     'a requeue that is no message': { transitions: [valid, { kind: 'requeue', id: 'b', text: '["2x', delayMs: 0, at: 'tail' }] },
     'a requeue under another id': { transitions: [valid, { kind: 'requeue', id: 'b', text: message('c'), delayMs: 0, at: 'tail' }] },
     'a delay that is no number': { transitions: [valid, { kind: 'requeue', id: 'b', text: message('b'), delayMs: NaN, at: 'tail' }] },
@@ -219,7 +219,7 @@ async function callWithEverything(world: World): Promise<StepCall> {
   return consumer.call({
     completions: [done('done'), done('stranger')],
     transitions: [
-      { kind: 'settle', id: 'settled', record: encodeRecord('done', ''), ttlSeconds: 9, enqueue: [{ text: message('next') }] },
+      { kind: 'settle', id: 'settled', record: encodeRecord('done', ''), ttlSeconds: 9, effects: { enqueue: [{ text: message('next') }] } },
       { kind: 'requeue', id: 'retried', text: message('retried'), delayMs: 0, at: 'tail' },
       { kind: 'requeue', id: 'delayed', text: message('delayed'), delayMs: 60_000, at: 'tail' },
       { kind: 'bury', id: 'buried', text: message('buried'), reason: 'why', record: encodeRecord('dead', '{}'), ttlSeconds: 9 },

@@ -16,19 +16,19 @@ export function describeEnqueue({ check, checkLong }: Checks): void {
 
   check('stores an id once, in one call, in a later one, and after it ended', async (world) => {
     const { storage } = world;
-    assert.deepEqual(await storage.enqueue(items(['a', 'b', 'a'])), { duplicates: [2] });
-    assert.deepEqual(await storage.enqueue(items(['c', 'b'])), { duplicates: [1] });
+    assert.deepEqual(await storage.enqueue(items(['a', 'b', 'a'])), { duplicates: [2], conflicts: [] });
+    assert.deepEqual(await storage.enqueue(items(['c', 'b'])), { duplicates: [1], conflicts: [] });
     const consumer = await world.consumer();
     assert.deepEqual(await consumer.takeIds(), ['a', 'b', 'c']);
-    assert.deepEqual(await storage.enqueue(items(['b'])), { duplicates: [0] });
+    assert.deepEqual(await storage.enqueue(items(['b'])), { duplicates: [0], conflicts: [] });
     await consumer.finish('a', 'b', 'c');
-    assert.deepEqual(await storage.enqueue(items(['a', 'd'])), { duplicates: [0] });
+    assert.deepEqual(await storage.enqueue(items(['a', 'd'])), { duplicates: [0], conflicts: [] });
     assert.deepEqual(await consumer.takeIds(), ['d']);
   });
 
   check('knows generated ids apart by every character', async (world) => {
     const ids = ['mb1x2k9c7f3k0q2z000', 'mb1x2k9c7f3k0q2z001', 'mb1x2k9c7f3k0q2z35r', 'mb1x2k9c7f3k0q2y000'];
-    assert.deepEqual(await world.storage.enqueue(items([...ids, 'mb1x2k9c7f3k0q2z001'])), { duplicates: [4] });
+    assert.deepEqual(await world.storage.enqueue(items([...ids, 'mb1x2k9c7f3k0q2z001'])), { duplicates: [4], conflicts: [] });
     const consumer = await world.consumer();
     assert.deepEqual(await consumer.takeIds(), ids);
   });
@@ -36,18 +36,18 @@ export function describeEnqueue({ check, checkLong }: Checks): void {
   checkLong('remembers an id for 24 hours', async (world) => {
     await world.enqueue(message('a'));
     await world.pass(DEDUPE_TTL_MS - 1);
-    assert.deepEqual(await world.storage.enqueue(items(['a'])), { duplicates: [0] });
+    assert.deepEqual(await world.storage.enqueue(items(['a'])), { duplicates: [0], conflicts: [] });
     await world.pass(1);
-    assert.deepEqual(await world.storage.enqueue(items(['a'])), { duplicates: [] });
+    assert.deepEqual(await world.storage.enqueue(items(['a'])), { duplicates: [], conflicts: [] });
   });
 
   check('takes an empty list', async (world) => {
-    assert.deepEqual(await world.storage.enqueue([]), { duplicates: [] });
+    assert.deepEqual(await world.storage.enqueue([]), { duplicates: [], conflicts: [] });
   });
 
   check('takes 5000 in one call and hands out each once', async (world) => {
     const ids = numbered(5000);
-    assert.deepEqual(await world.storage.enqueue(items(ids)), { duplicates: [] });
+    assert.deepEqual(await world.storage.enqueue(items(ids)), { duplicates: [], conflicts: [] });
     assert.equal((await world.storage.counts()).ready, 5000);
     const consumer = await world.consumer();
     const taken: string[] = [];
@@ -106,7 +106,7 @@ export function describeEnqueue({ check, checkLong }: Checks): void {
       await assert.rejects(world.storage.enqueue([{ text: message('a') }, item, { text: message('b') }]), HueyException);
       const { ready, scheduled } = await world.storage.counts();
       assert.deepEqual({ ready, scheduled }, { ready: 0, scheduled: 0 });
-      assert.deepEqual(await world.storage.enqueue(items(['a', 'b'])), { duplicates: [] });
+      assert.deepEqual(await world.storage.enqueue(items(['a', 'b'])), { duplicates: [], conflicts: [] });
     });
   }
 }

@@ -137,7 +137,7 @@ export function describeLease({ check, checkLong }: Checks): void {
       reply.dropped,
       ids.map((id) => ({ id, name: '', state: 'dead' })),
     );
-    const dead = await world.storage.dead(10);
+    const dead = await world.storage.list('dead', 10);
     assert.deepEqual(
       new Map(dead.map(({ id, text, reason }) => [id, [text, reason]])),
       new Map(ids.map((id, n) => [id, [bad[n], 'malformed']])),
@@ -180,7 +180,7 @@ export function describeLease({ check, checkLong }: Checks): void {
     assert.deepEqual(looksAfterMs.slice(0, 8), [0, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000]);
     const lastMs = looksAfterMs.at(-1) ?? 0;
     assert.ok(lastMs >= UNKNOWN_TASK_TTL_MS && lastMs <= UNKNOWN_TASK_TTL_MS + 60_000);
-    const [dead] = await world.storage.dead(1);
+    const [dead] = await world.storage.list('dead', 1);
     assert.deepEqual([dead?.text, dead?.reason], [newer, 'unknown version']);
   });
 

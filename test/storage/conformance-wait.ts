@@ -39,7 +39,13 @@ export function describeWait({ check }: Checks): void {
     },
     'what follows the end of another task': async (world) => {
       const other = await holderOfA(world, 'parent');
-      const next: Transition = { kind: 'settle', id: 'parent', record: encodeRecord('done', ''), ttlSeconds: 9, enqueue: items(['a']) };
+      const next: Transition = {
+        kind: 'settle',
+        id: 'parent',
+        record: encodeRecord('done', ''),
+        ttlSeconds: 9,
+        effects: { enqueue: items(['a']) },
+      };
       return () => other.move(next);
     },
     'a consumer that gives back': async (world) => {

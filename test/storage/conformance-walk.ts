@@ -128,7 +128,13 @@ class Walk {
     const next = `w${this.#ids++}`;
     this.enqueued.add(next);
     const { priority } = decodeHead(text);
-    return { kind: 'settle', id, record: encodeRecord('failed', '{}'), ttlSeconds: 100, enqueue: [{ text: message(next, { priority }) }] };
+    return {
+      kind: 'settle',
+      id,
+      record: encodeRecord('failed', '{}'),
+      ttlSeconds: 100,
+      effects: { enqueue: [{ text: message(next, { priority }) }] },
+    };
   }
 
   async #leave(): Promise<void> {

@@ -74,9 +74,9 @@ describe('sqlite storage, files', () => {
   it('refuses a newer layout', async () => {
     await makeQueue();
     const database = await openDatabase(filename);
-    database.exec("UPDATE meta SET value = 2 WHERE name = 'layout'");
+    database.exec("UPDATE meta SET value = 3 WHERE name = 'layout'");
     database.close();
-    assert.match(await refusal(), /has storage layout 2 and this version knows 1; update huey-runtime/);
+    assert.match(await refusal(), /has storage layout 3 and this version knows 2; update huey-runtime/);
   });
 
   it('refuses a folder that is a file, and a file that is a folder', async () => {
@@ -117,7 +117,7 @@ describe('sqlite storage, files', () => {
     const storage = new SqliteStorage('q', filename);
     await assert.rejects(storage.counts(), StorageRefused);
     await removeDir(filename);
-    assert.deepEqual(await storage.enqueue(items(['a'])), { duplicates: [] });
+    assert.deepEqual(await storage.enqueue(items(['a'])), { duplicates: [], conflicts: [] });
     await storage.close();
   });
 
@@ -125,7 +125,7 @@ describe('sqlite storage, files', () => {
     await makeQueue();
     const storage = new SqliteStorage('q', filename);
     assert.equal((await storage.counts()).ready, 2);
-    assert.deepEqual(await storage.enqueue(items(['a', 'c'])), { duplicates: [0] });
+    assert.deepEqual(await storage.enqueue(items(['a', 'c'])), { duplicates: [0], conflicts: [] });
     await storage.close();
   });
 

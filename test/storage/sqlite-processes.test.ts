@@ -151,7 +151,7 @@ describe('sqlite storage, several processes', { timeout: 60_000 }, () => {
     assert.ok(performance.now() - begunAt < 30_000);
     child.send('end');
     await once(child, 'exit');
-    assert.deepEqual(await storage.enqueue(items(['a'])), { duplicates: [] });
+    assert.deepEqual(await storage.enqueue(items(['a'])), { duplicates: [], conflicts: [] });
   });
 
   it('lets a process end that has nothing more to do', async () => {

@@ -43,7 +43,7 @@ export class World {
 
   /** Stores messages that are ready at once. */
   async enqueue(...texts: string[]): Promise<void> {
-    assert.deepEqual(await this.storage.enqueue(texts.map((text) => ({ text }))), { duplicates: [] });
+    assert.deepEqual(await this.storage.enqueue(texts.map((text) => ({ text }))), { duplicates: [], conflicts: [] });
   }
 
   /** Lets time go by: the storage's where it can be moved, else everybody's. */
