@@ -2,9 +2,9 @@
 import { PayloadError } from '../runtime/errors.js';
 import { MESSAGE_MAX_BYTES } from '../runtime/limits.js';
 import { encodeHead, type Head } from '../runtime/message.js';
+import { PLAIN_CODEC, type PayloadCodec } from '../runtime/payload-codec.js';
 import type { TaskSettings } from '../runtime/registry.js';
 import { encode } from '../runtime/serializer.js';
-import { isTuple } from '../runtime/tuple.js';
 
 export interface EnvelopeExtras {
   meta?: Readonly<Record<string, unknown>>;
@@ -14,36 +14,66 @@ export interface EnvelopeExtras {
   tick?: number;
 }
 
+export interface StageExtras {
+  links: string;
+  /** Due this long after its turn has come, or at this instant. */
+  delayMs?: number;
+  etaMs?: number;
+}
+
 export class Envelope {
   readonly #name: string;
+  readonly #codec: PayloadCodec;
   /** Up to where the id stands. */
   readonly #before: string;
-  /** Between the id and the arguments. */
+  /** The same where the message is linked to others. */
+  readonly #beforeLinked: string;
+  /** Between the id and the body. */
   readonly #between: string;
-  /** Behind the time of the enqueue. */
+  /** In the body, behind the time of the enqueue. */
   readonly #after: string;
 
   /** @throws PayloadError where `meta` cannot be encoded. */
-  constructor(name: string, settings: TaskSettings, extras: EnvelopeExtras = {}) {
+  constructor(name: string, settings: TaskSettings, extras: EnvelopeExtras = {}, codec: PayloadCodec = PLAIN_CODEC) {
     this.#name = name;
+    this.#codec = codec;
     // The head ends with the id, a blank and the name (message.ts), so a head without an id ends before the blank.
     const behindId = ` ${name}`;
-    this.#before = `["${encodeHead(headOf(name, settings)).slice(0, -behindId.length)}`;
-    this.#between = `${behindId}",{"args":`;
-    this.#after = `${bodyTail(name, settings, extras)}}]`;
+    const head = headOf(name, settings);
+    this.#before = encodeHead(head).slice(0, -behindId.length);
+    this.#beforeLinked = encodeHead({ ...head, linked: true }).slice(0, -behindId.length);
+    this.#between = `${behindId}",`;
+    this.#after = bodyTail(name, settings, extras);
   }
 
   /**
-   * The whole message. `now` is ms since 1970, for people only.
+   * The whole message. `now` is ms since 1970, for people only; `links` are further members of the body as JSON text, each
+   * with a comma before it.
    * @throws PayloadError where the arguments cannot be encoded or the message is too large.
    */
-  text(id: string, args: readonly unknown[], now: number): string {
-    // The list itself is always plain, also where a tuple gave it.
-    const list = isTuple(args) ? [...args] : args;
-    const text = `${this.#before}${id}${this.#between}${encode(list, `${this.#name}: args`)},"at":${now}${this.#after}`;
+  text(id: string, args: readonly unknown[], now: number, links = ''): string {
+    const body = this.#codec.encodeBody(id, this.#name, this.#body(args, now, links));
+    const text = `["${links === '' ? this.#before : this.#beforeLinked}${id}${this.#between}${body}]`;
     // A character takes at most three bytes: most messages need not be measured.
     if (text.length * 3 > MESSAGE_MAX_BYTES) this.#checkSize(text);
     return text;
+  }
+
+  /** A stage as JSON text: the message that will be made of it belongs to another one. @throws PayloadError */
+  stage(id: string, args: readonly unknown[], now: number, { links, delayMs, etaMs }: StageExtras): string {
+    const head = `${links === '' ? this.#before : this.#beforeLinked}${id} ${this.#name}`;
+    const delay = delayMs === undefined ? '' : `,"delayMs":${delayMs}`;
+    const eta = etaMs === undefined ? '' : `,"etaMs":${etaMs}`;
+    return `{"head":"${head}","body":${this.#body(args, now, links)}${delay}${eta}}`;
+  }
+
+  /** The arguments as they are encoded. @throws PayloadError */
+  argsText(args: readonly unknown[]): string {
+    return this.#codec.encodeArgs(args, `${this.#name}: args`);
+  }
+
+  #body(args: readonly unknown[], now: number, links: string): string {
+    return `{"args":${this.argsText(args)},"at":${now}${this.#after}${links}}`;
   }
 
   #checkSize(text: string): void {

@@ -10,6 +10,8 @@ import { checkName } from '../runtime/message.js';
 import { PayloadCodec } from '../runtime/payload-codec.js';
 import { Registry, type AnyFunction, type TaskDefinition } from '../runtime/registry.js';
 import { workerContext, type HueyCore, type HueySettings } from '../runtime/worker-context.js';
+import type { Chord } from './chord.js';
+import type { ChordResult } from './chord-result.js';
 import { Client } from './client.js';
 import {
   splitContextOptions,
@@ -20,14 +22,19 @@ import {
   type TaskContext,
 } from './context-task.js';
 import { Controls } from './controls.js';
+import { enqueue, enqueueSignatures } from './enqueue.js';
+import type { Group } from './group.js';
 import { hueySettings, type HueyOptions } from './huey-options.js';
 import { markFrom, type RevokeOptions } from './marks.js';
 import { booleanOption } from './option-check.js';
+import type { Pipeline } from './pipeline.js';
+import type { ResultGroup } from './result-group.js';
 import { makeResult, type BlockingGetOptions, type GetOptions, type Result } from './result.js';
-import { itemOf, Signature, type CallPlan } from './signature.js';
+import type { Signature } from './signature.js';
 import { openImmediate, openStorage } from './storage-door.js';
 import { periodicSettings, taskSettings, type PeriodicTaskOptions, type TaskOptions } from './task-options.js';
 import { makeTask, type Task } from './task.js';
+import type { UniqueRule } from './unique.js';
 
 /** The handles of a list of signatures, each with the type of its result. */
 export type ResultsOf<S extends readonly Signature[]> = { -readonly [K in keyof S]: S[K] extends Signature<infer R> ? Result<R> : never };
@@ -62,11 +69,12 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
    * @throws ConfigurationError where the function has no name, or an option is unknown or out of range.
    */
   task<A extends unknown[], R>(fn: (...args: A) => R): Task<A, Awaited<R>>;
-  task<A extends unknown[], R>(options: TaskOptions, fn: (...args: A) => R): Task<A, Awaited<R>>;
+  task<A extends unknown[], R>(options: TaskOptions<A>, fn: (...args: A) => R): Task<A, Awaited<R>>;
   task(first: TaskOptions | AnyFunction, second?: AnyFunction): Task<unknown[], unknown> {
     const [options, fn] = typeof first === 'function' ? [{}, first] : [first, second];
     const name = taskName(options, fn);
-    return this.#declare({ name, fn: checkFunction(fn), settings: taskSettings(options, `task ${name}`) });
+    const { settings, unique } = taskSettings(options, `task ${name}`);
+    return this.#declare({ name, fn: checkFunction(fn), settings }, unique);
   }
 
   /**
@@ -81,24 +89,30 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
     const checked = checkFunction(fn);
     if (checked.length > 0)
       throw new ConfigurationError(`the periodic task ${name} has parameters; nobody gives it arguments`, 'periodic-parameters');
-    const { settings, catchUpMs } = periodicSettings(options, `periodic task ${name}`);
+    const { settings, unique, catchUpMs } = periodicSettings(options, `periodic task ${name}`);
     const { expression, zone } = checkCrontab(crontab, name);
-    return this.#declare({ name, fn: checked, settings, periodic: { expression, zone, catchUpMs } }) as Task<[], undefined>;
+    return this.#declare({ name, fn: checked, settings, periodic: { expression, zone, catchUpMs } }, unique) as unknown as Task<
+      [],
+      undefined
+    >;
   }
 
-  /** Enqueues a call that `task.s(...)` made. Huey: `enqueue`. @throws EnqueueFailed, PayloadError */
-  async enqueue<R>(signature: Signature<R>): Promise<Result<R>> {
-    const plan = this.#planOf(signature);
-    const item = itemOf(plan, signature.args);
-    await this.#client.send(item);
-    return makeResult<R>(this.#client, item.id, plan.taskName);
+  /**
+   * Enqueues what `task.s(...)`, `pipe`, `group` and `chord` made. A signature gives its handle, a pipeline the handles of
+   * its stages, a group those of its members, a chord all of them. Huey: `enqueue`.
+   * @throws EnqueueFailed, PayloadError, ConfigurationError, UniqueConflict
+   */
+  enqueue<R>(signature: Signature<R>): Promise<Result<R>>;
+  enqueue<Rs extends readonly unknown[]>(pipeline: Pipeline<Rs>): Promise<ResultGroup<Rs>>;
+  enqueue<Values extends readonly unknown[]>(group: Group<Values>): Promise<ResultGroup<Values>>;
+  enqueue<Values extends readonly unknown[], Rs extends readonly unknown[]>(chord: Chord<Values, Rs>): Promise<ChordResult<Values, Rs>>;
+  enqueue(what: unknown): Promise<unknown> {
+    return enqueue(this.#client, what);
   }
 
-  /** Enqueues many calls in one bulk write (a long list in several), in this order. @throws EnqueueFailed, PayloadError */
+  /** Enqueues many calls in one bulk write (a long list in several), in this order. @throws as `enqueue` */
   async enqueueMany<const S extends readonly Signature[]>(signatures: S): Promise<ResultsOf<S>> {
-    const items = signatures.map((signature) => itemOf(this.#planOf(signature), signature.args));
-    await this.#client.sendMany(items);
-    return items.map(({ id }, i) => makeResult(this.#client, id, signatures[i]?.taskName)) as ResultsOf<S>;
+    return (await enqueueSignatures(this.#client, signatures)) as ResultsOf<S>;
   }
 
   /** Reads the result of an invocation by its id, see `Result.get`. Huey: `result`. */
@@ -141,7 +155,7 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
   contextTask(open: OpenContext<TaskContext>, first: ContextTaskOptions | AnyFunction, second?: AnyFunction): Task<unknown[], unknown> {
     const [options, fn] = typeof first === 'function' ? [{}, first] : [first, second];
     const { asArgument, rest } = splitContextOptions(options);
-    return this.task(rest, withContext(open, checkFunction(fn), asArgument));
+    return this.task<unknown[], unknown>(rest, withContext(open, checkFunction(fn), asArgument));
   }
 
   /**
@@ -167,7 +181,7 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
     return this.close();
   }
 
-  #declare(definition: TaskDefinition): Task<unknown[], unknown> {
+  #declare(definition: TaskDefinition, unique: UniqueRule | undefined): Task<unknown[], unknown> {
     // Development servers load modules twice. A consumer refuses duplicates by itself, with one error for all.
     if (this.registry.get(definition.name) !== undefined && workerContext() === undefined) {
       process.emitWarning(
@@ -178,18 +192,9 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
         },
       );
     }
-    const task = makeTask<unknown[], unknown>(this.#client, definition);
+    const task = makeTask<unknown[], unknown>({ client: this.#client, registry: this.registry, definition, unique });
     this.registry.add(definition);
     return task;
-  }
-
-  #planOf(signature: Signature): CallPlan {
-    if (!(signature instanceof Signature))
-      throw new ConfigurationError('enqueue takes what task.s(...) gives; to call a task, call it', 'bad-signature');
-    const plan = Signature.planOf(signature);
-    if (plan.client !== this.#client)
-      throw new ConfigurationError(`${signature.taskName} is a task of another Huey; enqueue it there`, 'bad-signature');
-    return plan;
   }
 }
 

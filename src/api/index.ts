@@ -12,9 +12,16 @@ export type { DateInput, DateTimeLike, DurationInput, DurationLike } from '../ru
 
 export type { BoundTask, MapItem, Task } from './task.js';
 export type { CallOptions, PeriodicTaskOptions, ScheduleOptions, TaskOptions } from './task-options.js';
-export type { BlockingGetOptions, GetOptions, Result, Stored } from './result.js';
+export type { BlockingGetOptions, GetOptions, RescheduleOptions, Result, Stored } from './result.js';
 export type { RevokeOptions } from './marks.js';
+export { chord, type Chord, type Member, type MemberValue, type MemberValues } from './chord.js';
+export { group, type Group } from './group.js';
+export type { Pipeline } from './pipeline.js';
 export type { Signature } from './signature.js';
+export type { ChordResult } from './chord-result.js';
+export type { AsCompletedOptions, ResultGroup } from './result-group.js';
+export type { UniqueOptions } from './unique.js';
+export type { Serializer } from '../runtime/payload-codec.js';
 export { currentTask, type CurrentTask } from './context.js';
 export type { ContextManager, ContextTaskOptions } from './context-task.js';
 export type { PostExecuteHook, PreExecuteHook, SignalHandler, ThreadHook } from './hooks.js';
@@ -48,5 +55,6 @@ export {
   TaskLocked,
   TaskRevoked,
   TaskTimeout,
+  UniqueConflict,
   type TaskErrorMetadata,
 } from '../runtime/errors.js';

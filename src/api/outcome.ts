@@ -12,7 +12,7 @@ import {
   type HueyException,
   type TaskErrorMetadata,
 } from '../runtime/errors.js';
-import { decodeText } from '../runtime/serializer.js';
+import { PLAIN_CODEC, type PayloadCodec } from '../runtime/payload-codec.js';
 
 export type Outcome =
   | { kind: 'value'; value: unknown; stored: boolean }
@@ -21,14 +21,14 @@ export type Outcome =
   | { kind: 'gone' };
 
 /** `stored`: there is something to remove once it has arrived. @throws PayloadError where the value cannot be read. */
-export function readOutcome(id: string, { state, payload }: ResultRecord): Outcome {
+export function readOutcome(id: string, { state, payload }: ResultRecord, codec: PayloadCodec = PLAIN_CODEC): Outcome {
   switch (state) {
     case 'done':
       if (payload === GONE_PAYLOAD) return { kind: 'gone' };
       // A task that returned nothing leaves no value.
       return payload === ''
         ? { kind: 'value', value: undefined, stored: false }
-        : { kind: 'value', value: decodeText(payload), stored: true };
+        : { kind: 'value', value: codec.decodeValue(payload), stored: true };
     case 'failed':
       if (payload === GONE_PAYLOAD) return { kind: 'gone' };
       return { kind: 'error', error: failureOf(id, payload), stored: payload !== '' };
@@ -45,15 +45,20 @@ export function readOutcome(id: string, { state, payload }: ResultRecord): Outco
   }
 }
 
+/** An attempt that failed and will be retried; `payload` is as of a failed task. */
+export function readIntermediateError(id: string, payload: string): TaskException {
+  return failureOf(id, payload, true);
+}
+
 /** The payload of a failed task is `{ code, error, name, message, retries, traceback, taskId, willRetry }`. */
-function failureOf(id: string, payload: string): TaskException {
+function failureOf(id: string, payload: string, retried = false): TaskException {
   const parts = recordIn(payload);
   const { code, error, retries, traceback, willRetry } = parts;
   const metadata: TaskErrorMetadata = {
     error: typeof error === 'string' ? error : `task ${id} failed; what was thrown is not known`,
     retries: typeof retries === 'number' ? retries : 0,
     taskId: id,
-    willRetry: willRetry === true,
+    willRetry: retried || willRetry === true,
   };
   if (typeof traceback === 'string') metadata.traceback = traceback;
   switch (code) {

@@ -63,13 +63,14 @@ export class ResultWaiter {
     return this.#outage;
   }
 
-  /** Resolves with the record of the final state. @throws ResultTimeout */
-  wait(id: string, timeoutMs?: number): Promise<ResultRecord> {
+  /** Resolves with the record of the final state. `signal` ends the wait. @throws ResultTimeout, the reason of the signal */
+  wait(id: string, timeoutMs?: number, signal?: AbortSignal): Promise<ResultRecord> {
     return new Promise((resolve, reject) => {
       const wait: Wait = { resolve, reject, timer: undefined };
       if (timeoutMs !== undefined && timeoutMs <= TIMER_MAX_MS) {
         wait.timer = setTimeout(() => this.#leave(id, wait, new ResultTimeout(id, timeoutMs)), timeoutMs);
       }
+      signal?.addEventListener('abort', () => this.#leave(id, wait, signal.reason), { once: true });
       this.#enter(id, wait);
     });
   }
@@ -175,11 +176,13 @@ export class ResultWaiter {
     }
   }
 
-  #leave(id: string, wait: Wait, error: Error): void {
+  #leave(id: string, wait: Wait, error: unknown): void {
     const waits = this.#waits.get(id);
-    if (waits === undefined) return;
+    const at = waits?.indexOf(wait) ?? -1;
+    if (waits === undefined || at === -1) return;
     if (waits.length === 1) this.#forget(id);
-    else waits.splice(waits.indexOf(wait), 1);
+    else waits.splice(at, 1);
+    clearTimeout(wait.timer);
     wait.reject(error);
   }
 

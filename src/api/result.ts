@@ -1,11 +1,15 @@
 /** The handle of an invocation: reads its result, waits for it, keeps it from starting. */
 import { durationMs, type DurationInput } from '../runtime/clock.js';
-import { ResultGone, ResultsDisabled, ResultTimeout } from '../runtime/errors.js';
+import type { ResultRecord } from '../runtime/completion.js';
+import { HueyException, ResultGone, ResultsDisabled, ResultTimeout } from '../runtime/errors.js';
+import { decodeText } from '../runtime/serializer.js';
+import { itemInPlaceOf, type CallOrigin } from './assembly.js';
 import { Callable } from './callable.js';
 import type { Client } from './client.js';
 import { markFrom, type RevokeOptions } from './marks.js';
 import { booleanOption, checkKeys } from './option-check.js';
-import { readOutcome, type Outcome } from './outcome.js';
+import { readIntermediateError, readOutcome, type Outcome } from './outcome.js';
+import type { CallOptions } from './task-options.js';
 
 export interface GetOptions {
   /** Wait for the end of the task. Default false. */
@@ -17,6 +21,12 @@ export interface GetOptions {
   /** Revoke the task before ResultTimeout is thrown. Default false. */
   revokeOnTimeout?: boolean;
 }
+
+/** Options of the new call, and what becomes of the stages behind it. */
+export type RescheduleOptions = CallOptions & {
+  /** Default true. */
+  preservePipeline?: boolean;
+};
 
 export type BlockingGetOptions = GetOptions & { blocking: true };
 
@@ -53,12 +63,26 @@ export interface Result<T> {
   /** Whether this invocation or its whole task is revoked. Only looks. */
   isRevoked(): Promise<boolean>;
 
+  /**
+   * Enqueues the same call again, with a new id and these options in place of its own, and revokes this one, in one
+   * step. Without delay and eta it is due at once. The stages behind it come along, under new ids, unless
+   * `preservePipeline` is false. Gives the new handle; this one ends as revoked, if it has not started. Huey: `reschedule`.
+   * @throws HueyException ('no-call') for a handle that was made from an id, of a later stage, or of a chord.
+   */
+  reschedule(options?: RescheduleOptions): Promise<Result<T>>;
+
+  /** What the task last reported with `currentTask().progress(value)`; undefined where it did not. */
+  progress(): Promise<unknown>;
+  /** The last lines that the task wrote with `currentTask().log(line)`. */
+  log(): Promise<string[]>;
+
   /** Forgets the value that this handle keeps. */
   reset(): void;
 }
 
-export function makeResult<T>(client: Client, id: string, taskName?: string): Result<T> {
-  return new ResultHandle(client, id, taskName) as unknown as Result<T>;
+/** `origin`: the call as it was made, where it can be made again. */
+export function makeResult<T>(client: Client, id: string, taskName?: string, origin?: CallOrigin): Result<T> {
+  return new ResultHandle(client, id, taskName, origin) as unknown as Result<T>;
 }
 
 const GET_KEYS = ['blocking', 'timeout', 'preserve', 'revokeOnTimeout'] as const satisfies (keyof GetOptions)[];
@@ -68,13 +92,15 @@ class ResultHandle extends Callable {
   readonly #client: Client;
   readonly #id: string;
   readonly #taskName: string | undefined;
+  readonly #origin: CallOrigin | undefined;
   #outcome: Outcome | undefined;
 
-  constructor(client: Client, id: string, taskName: string | undefined) {
+  constructor(client: Client, id: string, taskName: string | undefined, origin: CallOrigin | undefined) {
     super((options?: GetOptions) => this.get(options));
     this.#client = client;
     this.#id = id;
     this.#taskName = taskName;
+    this.#origin = origin;
   }
 
   get id(): string {
@@ -119,6 +145,34 @@ class ResultHandle extends Callable {
     return this.#taskName !== undefined && this.#client.isRevoked({ task: this.#taskName });
   }
 
+  async reschedule(options: RescheduleOptions = {}): Promise<Result<unknown>> {
+    const { preservePipeline, ...rest } = options;
+    const origin = this.#origin;
+    if (origin === undefined) {
+      throw new HueyException(
+        `task ${this.#id} cannot be rescheduled by this handle: only the one that its own call gave knows the arguments`,
+        'no-call',
+      );
+    }
+    const keepsLater = preservePipeline === undefined || booleanOption(preservePipeline, 'preservePipeline');
+    const plan = origin.plan.again(rest);
+    const next = { ...origin, plan, ...(keepsLater ? {} : { later: [] }) };
+    const item = itemInPlaceOf(this.#id, next);
+    await this.#client.send(item);
+    return makeResult(this.#client, item.id, plan.taskName, next);
+  }
+
+  async progress(): Promise<unknown> {
+    const text = await this.#client.call((storage) => storage.readNote(this.#id, 'progress'));
+    return text === undefined ? undefined : this.#client.codec.decodeValue(text);
+  }
+
+  async log(): Promise<string[]> {
+    const text = await this.#client.call((storage) => storage.readNote(this.#id, 'log'));
+    const lines: unknown = text === undefined ? [] : decodeText(text);
+    return Array.isArray(lines) ? lines.map(String) : [];
+  }
+
   reset(): void {
     this.#outcome = undefined;
   }
@@ -130,7 +184,15 @@ class ResultHandle extends Callable {
   async #look(preserve: boolean): Promise<Outcome | undefined> {
     const waiter = await this.#client.waiter();
     const record = await waiter.look(this.#id);
-    return record === undefined ? undefined : this.#keep(readOutcome(this.#id, record), preserve);
+    if (record !== undefined) return this.#keep(this.#read(record), preserve);
+    if (this.#client.settings.storeIntermediateErrors !== true) return undefined;
+    const note = await this.#client.call((storage) => storage.readNote(this.#id, 'error'));
+    // Not kept: the task goes on.
+    return note === undefined ? undefined : { kind: 'error', error: readIntermediateError(this.#id, note), stored: false };
+  }
+
+  #read(record: ResultRecord): Outcome {
+    return readOutcome(this.#id, record, this.#client.codec);
   }
 
   async #wait(options: GetOptions, preserve: boolean): Promise<Outcome> {
@@ -139,7 +201,7 @@ class ResultHandle extends Callable {
     const revokes = revokeOnTimeout !== undefined && booleanOption(revokeOnTimeout, 'revokeOnTimeout');
     const waiter = await this.#client.waiter();
     try {
-      return await this.#keep(readOutcome(this.#id, await waiter.wait(this.#id, timeoutMs)), preserve);
+      return await this.#keep(this.#read(await waiter.wait(this.#id, timeoutMs)), preserve);
     } catch (error) {
       if (revokes && error instanceof ResultTimeout) await this.revoke();
       throw error;

@@ -17,6 +17,7 @@ import {
 } from '../runtime/limits.js';
 import type { TaskSettings } from '../runtime/registry.js';
 import { booleanOption, checkKeys, durationOption, integerOption, isDurationInput, numberOption } from './option-check.js';
+import { uniqueRule, type UniqueOptions, type UniqueRule } from './unique.js';
 
 /** What a task and one call of it have in common. Times are seconds or luxon Durations. */
 interface RunOptions {
@@ -36,14 +37,16 @@ interface RunOptions {
   resultTtl?: DurationInput;
 }
 
-export interface TaskOptions extends RunOptions {
+export interface TaskOptions<A extends readonly unknown[] = never[]> extends RunOptions {
   /** Default: the function's own name. */
   name?: string;
   /** Between the abort signal of a timeout and the end of the thread. Default 5 s. */
   grace?: DurationInput;
+  /** While a call with the same key waits or runs, a second one is not made. Default: every call is. */
+  unique?: UniqueOptions<A>;
 }
 
-export interface PeriodicTaskOptions extends TaskOptions {
+export interface PeriodicTaskOptions extends TaskOptions<[]> {
   /** A run that was missed no longer ago than this is made up for, once. Default 60 s, at most a day. */
   catchUp?: DurationInput;
 }
@@ -55,6 +58,8 @@ interface CallBase extends RunOptions {
   meta?: Readonly<Record<string, unknown>>;
   /** Of dates given as ISO text without an offset: true (default) means local time, false UTC. */
   convertUtc?: boolean;
+  /** In place of what the task says; false: not unique. */
+  unique?: UniqueOptions | false;
 }
 
 /** Options of one call. `delay` or `eta`, not both: not before. */
@@ -82,24 +87,31 @@ const RUN_KEYS = [
   'timeout',
   'resultTtl',
 ] as const satisfies (keyof RunOptions)[];
-const TASK_KEYS = ['name', ...RUN_KEYS, 'grace'] as const satisfies (keyof TaskOptions)[];
+const TASK_KEYS = ['name', ...RUN_KEYS, 'grace', 'unique'] as const satisfies (keyof TaskOptions)[];
 const PERIODIC_KEYS = [...TASK_KEYS, 'catchUp'] as const satisfies (keyof PeriodicTaskOptions)[];
-const CALL_KEYS = [...RUN_KEYS, 'id', 'meta', 'delay', 'eta', 'convertUtc'] as const satisfies (keyof CallOptions)[];
+const CALL_KEYS = [...RUN_KEYS, 'id', 'meta', 'delay', 'eta', 'convertUtc', 'unique'] as const satisfies (keyof CallOptions)[];
 
 const DEFAULTS: TaskSettings = { retries: 0, retryDelayMs: 0, retryBackoff: 1, priority: 0, timeoutMs: 0, graceMs: TIMEOUT_GRACE_MS };
 
-/** @throws ConfigurationError */
-export function taskSettings(options: TaskOptions, what: string): TaskSettings {
-  checkKeys(options, TASK_KEYS, what);
-  return readTask(options);
+/** What a task was declared with. */
+export interface DeclaredSettings {
+  settings: TaskSettings;
+  unique: UniqueRule | undefined;
 }
 
 /** @throws ConfigurationError */
-export function periodicSettings(options: PeriodicTaskOptions, what: string): { settings: TaskSettings; catchUpMs: number } {
+export function taskSettings(options: TaskOptions, what: string): DeclaredSettings {
+  checkKeys(options, TASK_KEYS, what);
+  return { settings: readTask(options), unique: uniqueRule(options.unique, what) };
+}
+
+/** @throws ConfigurationError */
+export function periodicSettings(options: PeriodicTaskOptions, what: string): DeclaredSettings & { catchUpMs: number } {
   checkKeys(options, PERIODIC_KEYS, what);
   const { catchUp } = options;
   return {
     settings: readTask(options),
+    unique: uniqueRule(options.unique, what),
     catchUpMs: catchUp === undefined ? CATCH_UP_MS : durationOption(catchUp, 'catchUp', 0, CATCH_UP_MAX_MS),
   };
 }
@@ -134,7 +146,7 @@ export function mergeCallOptions(before: CallOptions, options: CallOptions, what
   return { ...(hasWhen ? rest : before), ...options };
 }
 
-function readTask(options: TaskOptions): TaskSettings {
+function readTask(options: Omit<TaskOptions, 'unique'>): TaskSettings {
   const settings = readRun(options, DEFAULTS, {});
   if (options.grace !== undefined) settings.graceMs = durationOption(options.grace, 'grace', 0, TIMEOUT_MAX_MS);
   return settings;

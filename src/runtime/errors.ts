@@ -84,6 +84,17 @@ export class EnqueueFailed extends HueyException {
   }
 }
 
+/** The call was not made: another with its unique key waits or runs, and the task says `onConflict: 'reject'`. */
+export class UniqueConflict extends HueyException {
+  /** The invocation that has the key. */
+  readonly existingId: string;
+
+  constructor(name: string, existingId: string) {
+    super(`the call of ${name} was not made: task ${existingId} has its unique key`, 'unique');
+    this.existingId = existingId;
+  }
+}
+
 /** What is known of the failure of a task. */
 export interface TaskErrorMetadata {
   /** Name and message, as in `TypeError: x is not a function`. */

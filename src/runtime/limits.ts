@@ -34,6 +34,8 @@ export const PAYLOAD_MAX_DEPTH = 200;
 export const NAME_MAX_CHARS = 200;
 export const QUEUE_NAME_MAX_CHARS = 100;
 export const ID_MAX_CHARS = 128;
+/** A longer key of the option `unique` is stored as a digest. */
+export const UNIQUE_KEY_MAX_CHARS = 200;
 export const PRIORITY_MAX = 4000;
 export const RETRIES_MAX = 36 ** 4 - 1;
 export const TIMEOUT_MAX_MS = 20 * DAY_MS;

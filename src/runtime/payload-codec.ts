@@ -129,7 +129,8 @@ export class PayloadCodec {
 
   /** What stands behind the signature. */
   #checked(id: string, name: string, signed: string): string {
-    if (!signed.startsWith(SIGNED)) throw new MalformedMessage(`the message of task ${id} is not signed, and this Huey takes signed ones only`);
+    if (!signed.startsWith(SIGNED))
+      throw new MalformedMessage(`the message of task ${id} is not signed, and this Huey takes signed ones only`);
     const mac = Buffer.from(signed.slice(SIGNED.length, SIGNED.length + MAC_CHARS), 'base64url');
     const rest = signed.slice(SIGNED.length + MAC_CHARS + 1);
     let valid = false;

@@ -211,7 +211,12 @@ describe('what belongs together', () => {
       { waitMs: LONG_MS },
     );
     const chord = { id: 'c', size: 1, callback: '' };
-    await Promise.all([outbox.send(item(1)), outbox.sendTogether(items(BATCH_MAX * 3), [chord]), outbox.send(item(2)), outbox.send(item(3))]);
+    await Promise.all([
+      outbox.send(item(1)),
+      outbox.sendTogether(items(BATCH_MAX * 3), [chord]),
+      outbox.send(item(2)),
+      outbox.send(item(3)),
+    ]);
     assert.deepEqual(calls, [
       [1, 0],
       [BATCH_MAX * 3, 1],

@@ -18,7 +18,12 @@ function message(codec: PayloadCodec, body = BODY, head = HEAD): string {
 }
 
 describe('a body', () => {
-  const settings: PayloadSettings[] = [{}, { compression: 'gzip' }, { signingKeys: ['k'] }, { compression: 'gzip', signingKeys: ['k', 'j'] }];
+  const settings: PayloadSettings[] = [
+    {},
+    { compression: 'gzip' },
+    { signingKeys: ['k'] },
+    { compression: 'gzip', signingKeys: ['k', 'j'] },
+  ];
 
   it('comes back, compressed and signed or not', (t) => {
     for (const setting of settings) {
@@ -74,7 +79,8 @@ describe('a signature', () => {
       () => codec.decodeBody('a1', 'work', part.slice(0, 20)),
       () => new PayloadCodec('q', { signingKeys: ['other'] }).decodeBody('a1', 'work', part),
     ];
-    for (const read of wrong) assert.throws(read, (error) => error instanceof MalformedMessage && /not signed with a key/.test(error.message));
+    for (const read of wrong)
+      assert.throws(read, (error) => error instanceof MalformedMessage && /not signed with a key/.test(error.message));
   });
 
   it('is asked for: unsigned bodies are refused, whatever they hold', () => {
@@ -131,7 +137,16 @@ describe('another serializer', () => {
   });
 
   it('that fails is named in the error', () => {
-    const broken = new PayloadCodec('q', {}, { encode: () => 5 as never, decode: () => { throw new Error('bad bytes'); } });
+    const broken = new PayloadCodec(
+      'q',
+      {},
+      {
+        encode: () => 5 as never,
+        decode: () => {
+          throw new Error('bad bytes');
+        },
+      },
+    );
     assert.throws(() => broken.encodeValue(1, 'args[0]'), /args\[0\]: the serializer gave no text/);
     assert.throws(() => broken.decodeValue('{"$huey":["custom","x"]}'), /cannot be decoded by the serializer: bad bytes/);
   });
