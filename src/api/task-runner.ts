@@ -31,6 +31,8 @@ export interface RunnerOptions {
 
 type Failure = () => Promise<never>;
 
+/** Codes of failures that are outcomes of their own. */
+const OTHER_ENDS: ReadonlySet<string> = new Set(['timeout', 'locked', 'rate-limited'] satisfies Outcome['kind'][]);
 const MARKER_TTL_SECONDS = END_MARKER_TTL_MS / SECOND_MS;
 
 export class TaskRunner {
@@ -218,7 +220,9 @@ function afterThrow(thrown: unknown, skewMs: number): Outcome {
       return { kind: 'error', error: errorInfo(error) };
     }
   }
-  return { kind: 'error', error: errorInfo(thrown) };
+  const error = errorInfo(thrown);
+  // How another task ended, for which this one waited, is not how this one ended.
+  return { kind: 'error', error: OTHER_ENDS.has(error.code) ? { ...error, code: 'error' } : error };
 }
 
 function storageNow(skewMs: number): number {
