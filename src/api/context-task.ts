@@ -24,8 +24,10 @@ export interface ContextTaskOptions extends TaskOptions {
   asArgument?: boolean;
 }
 
-/** Splits the options from those of the task. @throws ConfigurationError */
-export function splitContextOptions({ asArgument, ...rest }: ContextTaskOptions): { asArgument: boolean; rest: TaskOptions } {
+/** Splits the options from those of the task, which checks its own. @throws ConfigurationError */
+export function splitContextOptions(options: ContextTaskOptions): { asArgument: boolean; rest: TaskOptions } {
+  if (typeof options !== 'object' || options === null) return { asArgument: false, rest: options };
+  const { asArgument, ...rest } = options;
   return { asArgument: asArgument !== undefined && booleanOption(asArgument, 'asArgument'), rest };
 }
 
