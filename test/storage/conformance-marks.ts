@@ -106,6 +106,17 @@ export function describeMarks({ check, checkLong }: Checks): void {
     assert.ok((await world.storage.readMark({ task: 'job' })) !== undefined);
   });
 
+  checkLong('keeps the mark of what is scheduled until 30 days after its due date', async (world) => {
+    const dueAt = (await world.now()) + 90 * DAY_MS;
+    await world.storage.enqueue([{ text: message('a'), etaMs: dueAt }]);
+    await world.storage.revoke({ id: 'a' }, ALWAYS);
+    await world.pass(120 * DAY_MS - 1);
+    assert.ok((await world.storage.readMark({ id: 'a' })) !== undefined);
+    assert.equal((await world.storage.promote(9)).promoted, 1);
+    assert.deepEqual(await runnable(world), []);
+    assert.equal(await world.storage.readMark({ id: 'a' }), undefined);
+  });
+
   check('refuses a mark until no instant, and on what is no id', async (world) => {
     await assert.rejects(world.storage.revoke({ task: 'job' }, { once: false, untilMs: NaN }), HueyException);
     await assert.rejects(world.storage.revoke({ id: 'a b' }, ALWAYS), HueyException);

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { encodeRecord, GONE_PAYLOAD } from '../../src/runtime/completion.js';
 import { END_MARKER_TTL_MS } from '../../src/runtime/limits.js';
-import type { Storage } from '../../src/runtime/storage.js';
 import type { Checks } from './conformance.js';
-import { done, items, message, numbered, type Consumer, type World } from './world.js';
+import { done, items, message, numbered, tellings, type Consumer, type World } from './world.js';
 
 export function describeResults({ check, checkLong }: Checks): void {
   check('gives records in the order of the question, undefined for what has none', async (world) => {
@@ -151,10 +150,4 @@ async function holding(world: World, ...ids: string[]): Promise<Consumer> {
   const consumer = await world.consumer();
   assert.deepEqual(await consumer.takeIds(), ids);
   return consumer;
-}
-
-function tellings(storage: Storage): Map<string, unknown> {
-  const told = new Map<string, unknown>();
-  storage.listen({ onEnded: (ended) => ended.forEach(({ id, record }) => told.set(id, record)) });
-  return told;
 }

@@ -7,10 +7,14 @@ import { describeCommit } from './conformance-commit.js';
 import { describeConsumers } from './conformance-consumers.js';
 import { describeEnqueue } from './conformance-enqueue.js';
 import { describeLease } from './conformance-lease.js';
+import { describeLinks } from './conformance-links.js';
+import { describeLocks } from './conformance-locks.js';
 import { describeMarks } from './conformance-marks.js';
 import { describeReap } from './conformance-reap.js';
 import { describeResults } from './conformance-results.js';
 import { describeSchedule } from './conformance-schedule.js';
+import { describeShelf } from './conformance-shelf.js';
+import { describeUnique } from './conformance-unique.js';
 import { describeWalk } from './conformance-walk.js';
 import { describeWait } from './conformance-wait.js';
 import { World, type MakeFixture } from './world.js';
@@ -48,6 +52,10 @@ export function describeStorage(name: string, makeFixture: MakeFixture, options:
     reap: describeReap,
     schedule: describeSchedule,
     marks: describeMarks,
+    'links and chords': describeLinks,
+    unique: describeUnique,
+    'locks and rates': describeLocks,
+    'values, lists, events': describeShelf,
     'random walk': describeWalk,
   };
   for (const [part, declare] of Object.entries(parts)) describe(`${name} storage: ${part}`, () => declare(checks));

@@ -6,10 +6,12 @@ import { describe, it } from 'node:test';
 import { SqliteStorage } from '../../src/runtime/storage/sqlite.js';
 import { describeEnqueue } from './conformance-enqueue.js';
 import { describeLease } from './conformance-lease.js';
+import { describeLinks } from './conformance-links.js';
 import { describeMarks } from './conformance-marks.js';
 import { describeReap } from './conformance-reap.js';
 import { describeResults } from './conformance-results.js';
 import { describeSchedule } from './conformance-schedule.js';
+import { describeUnique } from './conformance-unique.js';
 import type { Check } from './conformance.js';
 import { World, type StorageFixture } from './world.js';
 
@@ -53,7 +55,17 @@ const checkLong: Check = (title, body) => {
 const check: Check = () => undefined;
 
 describe('sqlite storage with a moved clock', () => {
-  for (const declare of [describeEnqueue, describeLease, describeResults, describeReap, describeSchedule, describeMarks]) {
+  const parts = [
+    describeEnqueue,
+    describeLease,
+    describeResults,
+    describeReap,
+    describeSchedule,
+    describeMarks,
+    describeLinks,
+    describeUnique,
+  ];
+  for (const declare of parts) {
     declare({ check, checkLong });
   }
 });

@@ -12,6 +12,7 @@ import { makeTempDir, removeDir } from '../support/temp-dir.js';
 import { items } from './world.js';
 
 const NOBODY = 65534;
+const ADDED_SINCE_1 = ['uniques', 'chords', 'chord_values', 'locks', 'rates', 'keys', 'notes', 'events', 'listeners'];
 
 let folder: string;
 let filename: string;
@@ -127,6 +128,22 @@ describe('sqlite storage, files', () => {
     assert.equal((await storage.counts()).ready, 2);
     assert.deepEqual(await storage.enqueue(items(['a', 'c'])), { duplicates: [0], conflicts: [] });
     await storage.close();
+  });
+
+  it('brings a file of the first layout up to date, and keeps what is in it', async () => {
+    await makeQueue();
+    const database = await openDatabase(filename);
+    for (const table of ADDED_SINCE_1) database.exec(`DROP TABLE ${table}`);
+    database.exec("UPDATE meta SET value = 1 WHERE name = 'layout'");
+    database.close();
+    const storage = new SqliteStorage('q', filename);
+    assert.equal((await storage.counts()).ready, 2);
+    assert.equal(await storage.putKey('k', '1', true), true);
+    await storage.flush();
+    await storage.close();
+    const after = await openDatabase(filename);
+    assert.equal(after.prepare("SELECT value FROM meta WHERE name = 'layout'").get()?.['value'], 2);
+    after.close();
   });
 
   it('refuses calls when it is closed, until it is opened again', async () => {

@@ -1,9 +1,9 @@
 /** What the conformance tests stand on: a storage to look at, consumers that number their calls, messages in one line. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeCompletion, encodeRecord, type FinalState } from '../../src/runtime/completion.js';
+import { encodeCompletion, encodeRecord, type FinalState, type ResultRecord } from '../../src/runtime/completion.js';
 import { decodeHead, encodeMessage, idOf, SEPARATOR, type Head } from '../../src/runtime/message.js';
-import type { EnqueueItem, Storage, StepCall, StepReply, Transition } from '../../src/runtime/storage.js';
+import type { Effects, EnqueueItem, Storage, StepCall, StepReply, Transition } from '../../src/runtime/storage.js';
 
 /** What each kind of storage provides for one test: a queue of its own. */
 export interface StorageFixture {
@@ -68,6 +68,11 @@ export class World {
     return (await this.storage.promote(0)).now;
   }
 
+  /** What of these is ready, in the order of leasing. */
+  async readyIds(): Promise<string[]> {
+    return (await this.storage.list('ready', 1000)).map(({ text }) => idOf(text));
+  }
+
   async record(id: string): Promise<[FinalState, string] | undefined> {
     const [record] = await this.storage.readResults([id]);
     return record === undefined ? undefined : [record.state, record.payload];
@@ -116,6 +121,11 @@ export class Consumer {
     return this.step({ completions: ids.map((id) => done(id)) });
   }
 
+  /** Ends a task with what belongs to its end. */
+  settle(id: string, effects: Effects = {}, state: FinalState = 'done', payload = '1'): Promise<StepReply> {
+    return this.move({ kind: 'settle', id, record: encodeRecord(state, payload), ttlSeconds: 100, effects });
+  }
+
   move(...transitions: Transition[]): Promise<StepReply> {
     return this.step({ transitions });
   }
@@ -152,4 +162,11 @@ export function numbered(count: number, prefix = 't'): string[] {
 
 export function items(ids: readonly string[]): EnqueueItem[] {
   return ids.map((id) => ({ text: message(id) }));
+}
+
+/** What a storage tells of ended tasks from now on: id -> record. */
+export function tellings(storage: Storage): Map<string, ResultRecord | undefined> {
+  const told = new Map<string, ResultRecord | undefined>();
+  storage.listen({ onEnded: (ended) => ended.forEach(({ id, record }) => told.set(id, record)) });
+  return told;
 }

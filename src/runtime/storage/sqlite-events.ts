@@ -79,12 +79,11 @@ export class Events {
 
   /** Those after this number, as many as there are room for in one message. */
   after(seq: number): EventsRead {
+    // Read before the rows: one that is published between the two must not look like one that is gone.
+    const newest = this.newest();
     const rows = this.#after.all(seq);
     const first = rows[0];
-    if (first === undefined) {
-      const newest = this.newest();
-      return { seq: Math.max(seq, newest), events: [], gap: newest > seq };
-    }
+    if (first === undefined) return { seq: Math.max(seq, newest), events: [], gap: newest > seq };
     return { seq: number(rows.at(-1), 'seq'), events: rows.map((row) => String(row['text'])), gap: number(first, 'seq') > seq + 1 };
   }
 

@@ -175,7 +175,7 @@ class StorageThread {
     this.#watched.afterOwn(engine, engine.effects);
     const { grew, published } = engine.effects;
     engine.effects.clear();
-    this.#switchListener(calls, replies);
+    this.#switchListener(engine, calls, replies);
     if (grew) this.#lookForWork(engine);
     if (published) this.#listener.look(engine);
   }
@@ -209,7 +209,7 @@ class StorageThread {
     return replies;
   }
 
-  #switchListener(calls: readonly Arrived[], replies: readonly Reply[]): void {
+  #switchListener(engine: SqliteEngine, calls: readonly Arrived[], replies: readonly Reply[]): void {
     for (const { verb, number, args } of calls) {
       const reply = verb === 'listenToEvents' ? replies.find((one) => one.number === number) : undefined;
       if (reply === undefined || 'error' in reply) continue;
@@ -217,6 +217,8 @@ class StorageThread {
       if (number === RENEWAL && !this.#listener.isOn) continue;
       this.#listener.switched(String(args[0]), args[1] === true, reply.value as { seq: number; wasThere: boolean });
       this.#adjustNotice();
+      // First the notice, then the look: what is written between the two is seen by both.
+      this.#listener.look(engine);
     }
   }
 
