@@ -53,7 +53,7 @@ export class Chord<Values extends readonly unknown[] = readonly unknown[], Rs ex
   }
 
   /** A handler of errors of the callback, see `Signature.error`; the members have their own. */
-  error<A extends readonly unknown[]>(handler: BoundTask<A, unknown>, ...args: HandlerArgs<A>): Chord<Values, Rs>;
+  error<A extends readonly unknown[], S>(handler: BoundTask<A, S>, ...args: HandlerArgs<A>): Chord<Values, Rs>;
   error(handler: Signature): Chord<Values, Rs>;
   error(target: unknown, ...args: unknown[]): Chord<Values, Rs> {
     return new Chord(this.members, this.callback.error(signatureFrom(target, args, 'error')));

@@ -27,7 +27,7 @@ export class Group<Values extends readonly unknown[] = readonly unknown[]> {
   }
 
   /** A handler of errors for each member, see `Signature.error`. */
-  error<A extends readonly unknown[]>(handler: BoundTask<A, unknown>, ...args: HandlerArgs<A>): Group<Values>;
+  error<A extends readonly unknown[], S>(handler: BoundTask<A, S>, ...args: HandlerArgs<A>): Group<Values>;
   error(handler: Signature): Group<Values>;
   error(target: unknown, ...args: unknown[]): Group<Values> {
     const handler = signatureFrom(target, args, 'error');

@@ -22,7 +22,7 @@ export interface DoesNotFit<Returned, Parameters> {
 /** `unknown` where a complete call that has room for the parameters `L` can follow who returns `R`. */
 export type Follows<L extends readonly unknown[], R> = 0 extends 1 & R
   ? unknown
-  : [R extends unknown ? (HandedTo<R> extends L ? never : IsPlain<R> extends true ? never : R) : never] extends [never]
+  : [R extends unknown ? (HandedTo<R> extends Loose<L> ? never : IsPlain<R> extends true ? never : R) : never] extends [never]
     ? unknown
     : DoesNotFit<R, L>;
 
@@ -51,7 +51,7 @@ type Fitting<A extends readonly unknown[], R> = FitsAll<Front<A>, A, R> | (IsMer
 
 /** Those fronts `P` that fit whatever member of the union `R` is handed on. */
 type FitsAll<P extends readonly unknown[], A extends readonly unknown[], R> = P extends unknown
-  ? [R extends unknown ? (Called<P, R> extends A ? never : R) : never] extends [never]
+  ? [R extends unknown ? (Called<P, R> extends Loose<A> ? never : R) : never] extends [never]
     ? P
     : never
   : never;
@@ -66,6 +66,17 @@ type Called<P extends readonly unknown[], R> = P extends readonly [...infer Befo
         : [...Before, ...HandedTo<R>, Last]
     : [...P, ...HandedTo<R>]
   : [...P, ...HandedTo<R>];
+
+/** Parameters at the end that take undefined may be left out. */
+type Loose<A extends readonly unknown[]> = number extends A['length']
+  ? A
+  : Required<A> extends readonly [...infer Before, unknown]
+    ? undefined extends A[Before['length']]
+      ? A extends readonly [...infer Front, unknown?]
+        ? [...Loose<Front>, A[Before['length']]?]
+        : A
+      : A
+    : A;
 
 /**
  * Every beginning of a list of parameters, and every beginning followed by its last one, which may be the options that

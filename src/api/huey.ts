@@ -33,7 +33,7 @@ import { makeResult, type BlockingGetOptions, type GetOptions, type Result } fro
 import type { Signature } from './signature.js';
 import { openImmediate, openStorage } from './storage-door.js';
 import { periodicSettings, taskSettings, type PeriodicTaskOptions, type TaskOptions } from './task-options.js';
-import { makeTask, type Task } from './task.js';
+import { makeTask, type ParametersOf, type Task, type TaskOf } from './task.js';
 import type { UniqueRule } from './unique.js';
 
 /** The handles of a list of signatures, each with the type of its result. */
@@ -68,8 +68,8 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
    * Declares a task. Its name is the option `name`, else the function's own. Huey: `@huey.task()`.
    * @throws ConfigurationError where the function has no name, or an option is unknown or out of range.
    */
-  task<A extends unknown[], R>(fn: (...args: A) => R): Task<A, Awaited<R>>;
-  task<A extends unknown[], R>(options: TaskOptions<A>, fn: (...args: A) => R): Task<A, Awaited<R>>;
+  task<F extends CallableFunction>(fn: F): TaskOf<F>;
+  task<F extends CallableFunction>(options: TaskOptions<ParametersOf<F>>, fn: F): TaskOf<F>;
   task(first: TaskOptions | AnyFunction, second?: AnyFunction): Task<unknown[], unknown> {
     const [options, fn] = typeof first === 'function' ? [{}, first] : [first, second];
     const name = taskName(options, fn);
@@ -155,7 +155,7 @@ export class Huey extends Controls implements HueyCore, AsyncDisposable {
   contextTask(open: OpenContext<TaskContext>, first: ContextTaskOptions | AnyFunction, second?: AnyFunction): Task<unknown[], unknown> {
     const [options, fn] = typeof first === 'function' ? [{}, first] : [first, second];
     const { asArgument, rest } = splitContextOptions(options);
-    return this.task<unknown[], unknown>(rest, withContext(open, checkFunction(fn), asArgument));
+    return this.task(rest, withContext(open, checkFunction(fn), asArgument));
   }
 
   /**

@@ -28,7 +28,7 @@ export class Pipeline<Rs extends readonly unknown[] = readonly unknown[]> {
   }
 
   /** A handler of errors of the first stage, see `Signature.error`; later stages have their own: `.pipe(add.s(1).error(onError))`. */
-  error<A extends readonly unknown[]>(handler: BoundTask<A, unknown>, ...args: HandlerArgs<A>): Pipeline<Rs>;
+  error<A extends readonly unknown[], S>(handler: BoundTask<A, S>, ...args: HandlerArgs<A>): Pipeline<Rs>;
   error(handler: Signature): Pipeline<Rs>;
   error(target: unknown, ...args: unknown[]): Pipeline<Rs> {
     const handler = signatureFrom(target, args, 'error');

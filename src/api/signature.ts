@@ -56,7 +56,7 @@ export class Signature<R = unknown, Left extends readonly unknown[] = readonly u
    * When this one has failed for good, the handler is called with these arguments and the error, an Error with name and
    * message, as the last one. A second handler is for errors of the first. Huey: `error`.
    */
-  error<A extends readonly unknown[]>(handler: BoundTask<A, unknown>, ...args: HandlerArgs<A>): Signature<R, Left>;
+  error<A extends readonly unknown[], S>(handler: BoundTask<A, S>, ...args: HandlerArgs<A>): Signature<R, Left>;
   error(handler: Signature): Signature<R, Left>;
   error(target: unknown, ...args: unknown[]): Signature<R, Left> {
     const handler = signatureFrom(target, args, 'error');

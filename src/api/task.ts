@@ -49,6 +49,13 @@ export interface Task<A extends readonly unknown[], R> extends BoundTask<A, R> {
   unregister(): boolean;
 }
 
+/**
+ * The task that a function is declared as. Not inferred through a function type: that would take the type of a parameter
+ * from there, and `(a: number, b = 1)` would have a `b` of unknown type.
+ */
+export type TaskOf<F> = F extends (...args: infer A extends unknown[]) => infer R ? Task<A, Awaited<R>> : never;
+export type ParametersOf<F> = F extends (...args: infer A extends unknown[]) => unknown ? A : never;
+
 export interface TaskParts {
   client: Client;
   registry: Registry;
