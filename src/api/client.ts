@@ -1,7 +1,7 @@
 /** The working half of a Huey, which its tasks and results share: ids, the way out, the way back, marks. */
 import { IdGenerator } from '../runtime/ids.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
-import type { ChordPlan, EnqueueItem, EnqueueReply, Mark, MarkTarget, ProducerStorage } from '../runtime/storage.js';
+import type { ChordPlan, Counts, EnqueueItem, EnqueueReply, Mark, MarkTarget, ProducerStorage } from '../runtime/storage.js';
 import type { HueySettings } from '../runtime/worker-context.js';
 import { keepAlive } from './keep-alive.js';
 import { Outbox, type Conflicts, type OutboxItem } from './outbox.js';
@@ -62,6 +62,10 @@ export class Client {
   /** Any call of the storage. The process stays alive until it is answered. */
   call<T>(use: (storage: ProducerStorage) => Promise<T>): Promise<T> {
     return this.#door.call(use);
+  }
+
+  counts(): Promise<Counts> {
+    return this.call((storage) => storage.counts());
   }
 
   get immediate(): boolean {

@@ -21,9 +21,9 @@ import {
   type OpenContext,
   type TaskContext,
 } from './context-task.js';
-import { Controls } from './controls.js';
 import { enqueue, enqueueSignatures } from './enqueue.js';
 import type { Group } from './group.js';
+import { Inspection } from './inspection.js';
 import { hueySettings, type HueyOptions } from './huey-options.js';
 import { markFrom, type RevokeOptions } from './marks.js';
 import { booleanOption } from './option-check.js';
@@ -39,7 +39,7 @@ import type { UniqueRule } from './unique.js';
 /** The handles of a list of signatures, each with the type of its result. */
 export type ResultsOf<S extends readonly Signature[]> = { -readonly [K in keyof S]: S[K] extends Signature<infer R> ? Result<R> : never };
 
-export class Huey extends Controls implements HueyCore, AsyncDisposable {
+export class Huey extends Inspection implements HueyCore, AsyncDisposable {
   /** The queue. */
   readonly name: string;
   readonly connection: ConnectionSpec;

@@ -5,6 +5,8 @@ export { RedisHuey, type RedisHueyOptions } from './redis-huey.js';
 export { SqliteHuey, type SqliteHueyOptions } from './sqlite-huey.js';
 export type { Huey, ResultsOf } from './huey.js';
 export type { HueyOptions } from './huey-options.js';
+export type { ListOptions, Stats } from './inspection.js';
+export type { DeadMessage, PendingMessage } from './listed-message.js';
 
 export { crontab, daily, hourly, type Crontab, type CrontabFields, type CrontabZone } from '../runtime/crontab.js';
 export { tuple, type Tuple } from '../runtime/tuple.js';

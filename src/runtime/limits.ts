@@ -36,6 +36,11 @@ export const QUEUE_NAME_MAX_CHARS = 100;
 export const ID_MAX_CHARS = 128;
 /** A longer key of the option `unique` is stored as a digest. */
 export const UNIQUE_KEY_MAX_CHARS = 200;
+/** Of `huey.put` and its sisters. */
+export const KEY_MAX_CHARS = 1000;
+/** Messages or results in one answer. */
+export const LIST_DEFAULT = 1000;
+export const LIST_MAX = 1_000_000;
 export const PRIORITY_MAX = 4000;
 export const RETRIES_MAX = 36 ** 4 - 1;
 export const TIMEOUT_MAX_MS = 20 * DAY_MS;
