@@ -148,6 +148,7 @@ function describeLists({ check }: Checks): void {
     await world.enqueue(message('a'));
     const consumer = await world.consumer();
     await consumer.take();
+    await world.pass(5);
     await bury(consumer, 'a', message('a'));
     const [, raw] = await world.storage.list('dead', 9);
     assert.equal(raw?.text, 'hello');

@@ -122,7 +122,7 @@ export function describeUnique({ check, checkLong }: Checks): void {
     assert.deepEqual(await world.storage.enqueue([{ text: message('ready2'), replaces: 'ready' }, later]), NOTHING);
     assert.deepEqual(await world.record('ready'), ['revoked', '']);
     assert.deepEqual(await world.record('later'), ['revoked', '']);
-    assert.deepEqual(await world.storage.readMark({ id: 'later' }), { once: true, untilMs: 0 });
+    assert.equal((await world.storage.readMark({ id: 'later' }))?.once, true);
     const consumer = await world.consumer();
     assert.deepEqual(await consumer.takeIds(), ['ready2']);
   });
