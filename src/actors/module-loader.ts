@@ -1,23 +1,51 @@
-/** Loads the user's module in a thread and finds the Huey that this consumer is for. */
+/** Loads the user's module in a thread and finds the Huey that this consumer is for, or all of them. */
 import { pathToFileURL } from 'node:url';
 import { ConfigurationError } from '../runtime/errors.js';
 import type { HueyCore } from '../runtime/worker-context.js';
 
 /**
- * The rule, in this order: the export that `named` says; the export `huey`, or default; the one that the exported
- * tasks belong to; the only one that was constructed while the module loaded.
+ * The rule, in this order: what `named` says (an export, a queue); the export `huey`, or default; the one that the
+ * exported tasks belong to; the only one that was constructed while the module loaded.
  * @throws ConfigurationError where there is none, or several and nothing to choose by. Errors of the module itself pass through.
  */
 export async function loadHuey(module: string, named: string | undefined, hueys: readonly HueyCore[]): Promise<HueyCore> {
-  let exports: Record<string, unknown>;
-  try {
-    exports = (await import(module)) as Record<string, unknown>;
-  } catch (error) {
-    throw explain(module, error);
-  }
+  const exports = await load(module);
   const huey = chooseHuey(exports, named, hueys);
   huey.registry.checkUnique();
   return huey;
+}
+
+/**
+ * Every Huey with tasks that was constructed while the module loaded. One without tasks only calls those of another
+ * application: a consumer of its queue would know none of what it takes.
+ * @throws ConfigurationError where there is none, or two are of one queue.
+ */
+export async function loadHueys(module: string, hueys: readonly HueyCore[]): Promise<HueyCore[]> {
+  await load(module);
+  const found = hueys.filter((huey) => huey.registry.manifest().length > 0);
+  if (found.length === 0) throw new ConfigurationError(`the module made no Huey with tasks (${listOf(hueys)})`, 'no-huey');
+  const double = found.find(({ name }, i) => found.findIndex((other) => other.name === name) !== i);
+  if (double !== undefined) {
+    throw new ConfigurationError(
+      `the module has two Hueys of the queue "${double.name}", both with tasks; declare the tasks of a queue on one of them`,
+      'several-hueys',
+    );
+  }
+  for (const huey of found) huey.registry.checkUnique();
+  return found;
+}
+
+/** Names a Huey by its queue, whatever the exports are called: no export and no queue has a blank in its name. */
+export function queueSelector(queue: string): string {
+  return `queue ${queue}`;
+}
+
+async function load(module: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(module)) as Record<string, unknown>;
+  } catch (error) {
+    throw explain(module, error);
+  }
 }
 
 function chooseHuey(exports: Record<string, unknown>, named: string | undefined, hueys: readonly HueyCore[]): HueyCore {
@@ -26,7 +54,16 @@ function chooseHuey(exports: Record<string, unknown>, named: string | undefined,
   const scopes = [exports, exports['default']].filter((scope) => typeof scope === 'object' && scope !== null) as Record<string, unknown>[];
   if (named !== undefined) {
     for (const scope of scopes) if (isHuey(scope[named])) return scope[named];
-    throw new ConfigurationError(`--huey ${named}: the module exports no Huey of that name (${listOf(hueys)})`, 'no-huey');
+    const ofQueue = hueys.filter(({ name }) => name === named || queueSelector(name) === named);
+    // A module may make a Huey of one queue twice: the one that has the tasks is meant.
+    const [only, other] = ofQueue.length > 1 ? ofQueue.filter((huey) => huey.registry.manifest().length > 0) : ofQueue;
+    if (only !== undefined && other === undefined) return only;
+    throw new ConfigurationError(
+      other === undefined
+        ? `--huey ${named}: the module has no Huey that is exported by that name or has a queue of it (${listOf(hueys)})`
+        : `--huey ${named}: the module has several Hueys of that queue; name an export`,
+      'no-huey',
+    );
   }
   for (const scope of scopes) {
     for (const name of ['huey', 'default']) if (isHuey(scope[name])) return scope[name];
@@ -48,7 +85,7 @@ function chooseHuey(exports: Record<string, unknown>, named: string | undefined,
   }
   if (candidates.length > 1) {
     throw new ConfigurationError(
-      `the module has several Hueys (${listOf(candidates)}); export one as \`huey\`, or name an export with --huey`,
+      `the module has several Hueys (${listOf(candidates)}); export one as \`huey\`, name one with --huey, or run --all`,
       'several-hueys',
     );
   }

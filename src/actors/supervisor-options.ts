@@ -9,7 +9,7 @@ export interface SupervisorOptions {
   module: string | URL;
   /** Folder that `module` is seen from; default: the process's. */
   cwd?: string;
-  /** The export that holds the Huey, where the module has several. */
+  /** The export that holds the Huey, or the name of its queue, where the module has several. */
   huey?: string;
   /** Threads that run tasks; default: the cores that are available. */
   workers?: number;
@@ -27,6 +27,10 @@ export interface SupervisorOptions {
   grace?: number;
   /** Modules that the threads load first, as `node --import` does: for TypeScript `['tsx']`. */
   import?: readonly string[];
+  /** True: every lock of the queue is taken from whoever holds it, at start; default false. Huey: `-f`. */
+  flushLocks?: boolean;
+  /** The same for these locks alone. Huey: `-L`. */
+  extraLocks?: readonly string[];
   logger?: Logger;
 }
 
@@ -38,6 +42,8 @@ export interface SupervisorSettings {
   leaseMs: number;
   graceMs: number;
   imports: readonly string[];
+  /** Locks to flush at start; 'all' = those that anybody holds. */
+  flush: 'all' | readonly string[];
 }
 
 const WORKERS_MAX = 1024;
@@ -56,6 +62,7 @@ export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSe
     leaseMs: inRange('lease', options.lease ?? LEASE_MS / SECOND_MS, 0.5, LEASE_MAX_SECONDS) * SECOND_MS,
     graceMs: inRange('grace', options.grace ?? STOP_GRACE_MS / SECOND_MS, 0, 86_400) * SECOND_MS,
     imports: options.import ?? [],
+    flush: options.flushLocks === true ? 'all' : [...new Set(options.extraLocks ?? [])],
   };
 }
 

@@ -156,6 +156,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     });
     for (const port of this.#knocking.splice(0)) this.#door.open(port);
     await this.#enter();
+    await this.#flushLocks(storage);
     if (this.#state !== 'starting') return;
     this.#state = 'running';
     this.#crew?.open();
@@ -170,6 +171,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     };
     this.#log.info('huey-runtime is running', summary);
     this.emit('ready', summary);
+  }
+
+  /** Before anything is leased: what runs here afterwards keeps the locks that it takes. */
+  async #flushLocks(storage: Storage): Promise<void> {
+    const { flush } = this.#settings;
+    if (flush.length === 0 || this.#state !== 'starting') return;
+    const held = await storage.flushLocks(flush === 'all' ? undefined : flush);
+    this.#log.info('flushed locks', { held: held.length === 0 ? 'none' : held.join(', ') });
   }
 
   /** Enters a life as a consumer: as long as the storage is away, again and again. */

@@ -1,0 +1,95 @@
+/**
+ * Several queues of one module: a supervisor for each, every one with a storage and workers of its own, so that no
+ * queue waits for another. They start together and stop together; where one cannot start, none runs.
+ */
+import { EventEmitter } from 'node:events';
+import path from 'node:path';
+import { ConfigurationError, HueyException } from '../runtime/errors.js';
+import { createSupervisor, type CreateSupervisorOptions, type SupervisorHandle } from './create-supervisor.js';
+import { silentLogger, type LogFields, type Logger } from './log.js';
+import { moduleUrl, queueSelector } from './module-loader.js';
+import { scanModule, type ModuleScan } from './module-scan.js';
+import type { SupervisorEvents } from './supervisor-events.js';
+import { checkSupervisorOptions } from './supervisor-options.js';
+
+/** As for one; which Huey is not asked. */
+export type SupervisorGroupOptions = Omit<CreateSupervisorOptions, 'huey'>;
+
+type EventName = keyof SupervisorEvents;
+
+/**
+ * A consumer for every Huey with tasks of the module. `workers` counts for each of them.
+ * @throws ConfigurationError where an option is wrong; nothing is started before `start`.
+ */
+export function createSupervisors(options: SupervisorGroupOptions): SupervisorHandle {
+  return new SupervisorGroup(options);
+}
+
+class SupervisorGroup extends EventEmitter<SupervisorEvents> implements SupervisorHandle {
+  readonly #options: SupervisorGroupOptions;
+  #scan: ModuleScan | undefined;
+  #supervisors: SupervisorHandle[] = [];
+  readonly #forwarded = new Set<EventName>();
+  #abandon: (error: Error) => void = () => undefined;
+
+  constructor(options: SupervisorGroupOptions) {
+    super();
+    checkSupervisorOptions(options);
+    this.#options = options;
+    // What nobody listens to is not asked for: a supervisor that tells of every task has work with it.
+    EventEmitter.prototype.on.call(this, 'newListener', (name: EventName) => this.#forward(name));
+  }
+
+  async start(): Promise<void> {
+    if (this.#scan !== undefined) throw new ConfigurationError('a supervisor starts once; make another one', 'started-before');
+    const { module, cwd, ...rest } = this.#options;
+    const url = moduleUrl(module, path.resolve(cwd ?? '.'));
+    this.#scan = scanModule({ module: url, huey: undefined, all: true }, rest.import);
+    const abandoned = new Promise<never>((_, reject) => {
+      this.#abandon = reject;
+    });
+    abandoned.catch(() => undefined);
+    const hueys = await Promise.race([this.#scan.found, abandoned]);
+    this.#supervisors = hueys.map(({ queue }) => {
+      const logger = withQueue(rest.logger ?? silentLogger, queue);
+      return createSupervisor({ ...rest, module: new URL(url), huey: queueSelector(queue), logger });
+    });
+    for (const name of this.#forwarded) this.#attach(name);
+    const starts = await Promise.allSettled(this.#supervisors.map((one) => one.start()));
+    const failed = starts.find((start) => start.status === 'rejected');
+    if (failed === undefined) return;
+    await this.stop({ grace: 0 });
+    throw failed.reason;
+  }
+
+  async stop(options: { grace?: number } = {}): Promise<void> {
+    if (this.#supervisors.length === 0) {
+      this.#abandon(new HueyException('the supervisors were stopped while they started', 'stopped'));
+      await this.#scan?.cancel();
+      return;
+    }
+    await Promise.all(this.#supervisors.map((one) => one.stop(options)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #forward(name: EventName): void {
+    if (this.#forwarded.has(name)) return;
+    this.#forwarded.add(name);
+    this.#attach(name);
+  }
+
+  #attach(name: EventName): void {
+    for (const supervisor of this.#supervisors) {
+      (supervisor as NodeJS.EventEmitter).on(name, (...event: unknown[]) => (this as NodeJS.EventEmitter).emit(name, ...event));
+    }
+  }
+}
+
+/** Lines of several supervisors come through one log. */
+function withQueue(logger: Logger, queue: string): Logger {
+  const at = (level: keyof Logger) => (message: string, fields?: LogFields) => logger[level](message, { queue, ...fields });
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
