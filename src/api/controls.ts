@@ -18,7 +18,7 @@ export abstract class Controls {
 
   constructor(client: Client) {
     this.#client = client;
-    client.onEnqueued = (items, reply) => this.hooks.emitEnqueued(items, reply, client.codec);
+    client.onEnqueued = (items, reply) => void this.hooks.emitEnqueued(items, reply, client.codec);
   }
 
   /**

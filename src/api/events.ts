@@ -80,7 +80,7 @@ export class Stream implements EventStream {
   readonly #onEnd: () => void;
   #wake: (() => void) | undefined;
   #ended = false;
-  #failure: unknown;
+  #failure: Error | undefined;
   #feed: EventFeed | undefined;
 
   /** `feed` opens the storage; `onEnd` is called once. */
@@ -92,7 +92,7 @@ export class Stream implements EventStream {
     this.listening = this.#listen(feed);
     // Who iterates gets the error there.
     this.listening.catch((error: unknown) => {
-      this.#failure = error;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
       this.end();
     });
   }

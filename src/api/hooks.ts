@@ -127,7 +127,7 @@ export class Hooks implements HooksCore {
     return inOrder(
       items.filter((_, i) => !notStored.has(i)),
       (item) => this.#emitEnqueued(item, codec),
-      (thrown) => this.#report(thrown, this.emitEnqueued, 'the reading of a message for the signal "enqueued"'),
+      (thrown) => this.#report(thrown, READING, 'the reading of a message for the signal "enqueued"'),
     );
   }
 
@@ -192,6 +192,9 @@ export class Hooks implements HooksCore {
     );
   }
 }
+
+/** Stands for a function that is not the module's. */
+const READING = { name: '' };
 
 /** Hooks of one kind, in the order of registration. One of a name that is there already takes its place. */
 class HookList<H extends (...args: never[]) => unknown> {

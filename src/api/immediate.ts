@@ -53,7 +53,7 @@ export class ImmediateStorage extends MemoryStorage {
     await this.#runReady();
     // Somebody else, who enqueued at the same time, may have taken one of these. This cannot end in a circle: who waits
     // for something takes nothing meanwhile, so each waits only for those that began to wait later.
-    await Promise.all(items.map(({ text }) => this.#taken.get(idOf(text))));
+    for (const { text } of items) await this.#taken.get(idOf(text));
     return reply;
   }
 

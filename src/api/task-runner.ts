@@ -14,7 +14,7 @@ import { nextItem, withList } from '../runtime/links.js';
 import { checkBody, isPlain, readHead, type Body, type Head } from '../runtime/message.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { AnyFunction } from '../runtime/registry.js';
-import { containsTags, decode, decodeText, encode } from '../runtime/serializer.js';
+import { containsTags, decode, decodeText } from '../runtime/serializer.js';
 import type { ProducerStorage } from '../runtime/storage.js';
 import { workerContext, type HueyCore } from '../runtime/worker-context.js';
 import { runInTask } from './context.js';

@@ -110,7 +110,7 @@ describe('a handler of signals', () => {
 
   it('is refused where it is no function, or the signal is unknown', () => {
     const hooks = new Hooks();
-    assert.throws(() => hooks.signal('error' as never), { code: 'bad-hook' });
+    assert.throws(() => hooks.signal(...(['error'] as never)), { code: 'bad-hook' });
     assert.throws(() => hooks.signal('finished' as never, () => undefined), { code: 'bad-signal', message: /there are enqueued/ });
     assert.throws(() => hooks.signal('eror' as never, () => undefined), { message: /did you mean "error"/ });
     assert.throws(() => hooks.disconnectSignal(() => undefined, 'x' as never), { code: 'bad-signal' });

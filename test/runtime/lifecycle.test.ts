@@ -40,6 +40,7 @@ const OUTCOMES: Record<Outcome['kind'], Outcome[]> = {
   expired: [{ kind: 'expired' }],
   revoked: [{ kind: 'revoked' }],
   timeout: [{ kind: 'timeout', error: { ...ERROR, code: 'timeout' } }],
+  dead: [{ kind: 'dead', reason: 'too often' }],
   crashed: [
     { kind: 'crashed', alone: true, reason: 'exit' },
     { kind: 'crashed', alone: false, reason: 'exit' },
