@@ -226,7 +226,8 @@ describe('immediate mode', () => {
       if (event.value === 1) break;
     }
     assert.deepEqual(seen, [0.5, 1]);
-    assert.equal(await res.isReady(), true);
+    assert.equal(await res.progress(), 1);
+    assert.deepEqual(await res.log(), ['half']);
   });
 
   it('ends with its Huey', async () => {
