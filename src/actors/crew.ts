@@ -18,6 +18,8 @@ export interface CrewOptions {
   module: string;
   huey: string | undefined;
   workers: number;
+  /** A thread is replaced after about this many tasks; undefined: never. */
+  maxTasks: number | undefined;
   imports: readonly string[];
   openStorage: (port: MessagePort) => void;
 }
@@ -128,7 +130,11 @@ export class Crew {
         onFinished: (_, lane, runs) => events.onFinished(lane, runs),
         onStarted: (_, lane, slot) => events.onStarted(lane, slot),
         onCompletion: (_, lane, bytes) => events.onCompletion(lane, bytes),
-        onChunkEnd: (one, lane) => events.onChunkEnd(one, lane),
+        onChunkEnd: (one, lane) => {
+          one.served += lane.count;
+          events.onChunkEnd(one, lane);
+          this.#recycle(one);
+        },
         onStray: (_, error) => events.onStray(error),
         onGone: (one, reason) => this.#gone(one, reason),
       },
@@ -139,7 +145,7 @@ export class Crew {
   #gone(place: Place, reason: string): void {
     this.#all.delete(place);
     const worked = this.#working.delete(place);
-    this.#events.onGone(place, reason, this.#ending || place.killed);
+    this.#events.onGone(place, reason, this.#ending || place.killed || place.retired);
     if (this.#ending) {
       if (this.#all.size === 0) this.#whenGone?.();
       return;
@@ -147,6 +153,14 @@ export class Crew {
     this.#employ();
     if (worked || place.wasReady) this.#fill();
     else this.#unloadable({ name: 'Error', message: `the thread died before the module was loaded: ${reason}`, code: 'false-start' });
+  }
+
+  /** A thread that has served enough gets no more work, and ends when it has nothing left. */
+  #recycle(place: Place): void {
+    const { maxTasks } = this.#options;
+    if (maxTasks === undefined || place.served < maxTasks) return;
+    place.retired = true;
+    if (place.idle) place.end();
   }
 
   /** At the first start there is nothing to go on with. Later there may be: the file may be in the middle of a change. */

@@ -50,6 +50,11 @@ export class EventPublisher {
     for (const status of eventStatusesOf(outcome, decision)) this.#add(status, message, extras);
   }
 
+  /** Somebody listens from now on. */
+  want(): void {
+    this.#wanted = true;
+  }
+
   /** Sends what is left. */
   async stop(): Promise<void> {
     clearInterval(this.#looking);

@@ -41,6 +41,10 @@ export class Place {
   #state: 'starting' | 'ready' | 'ending' | 'gone' = 'starting';
   /** Runs one task alone; nothing else is posted until it has ended. */
   alone = false;
+  /** Tasks that it was given. */
+  served = 0;
+  /** It gets no more work, because it has served enough. */
+  retired = false;
   /** It was ended on purpose. */
   killed = false;
   /** It has loaded the module. */
@@ -75,7 +79,7 @@ export class Place {
   }
 
   get ready(): boolean {
-    return this.#state === 'ready';
+    return this.#state === 'ready' && !this.retired;
   }
 
   get idle(): boolean {

@@ -25,6 +25,8 @@ export interface SupervisorOptions {
   lease?: number;
   /** How long `stop` waits for what runs, seconds; default 25. */
   grace?: number;
+  /** A thread is replaced by a new one after about this many tasks, against memory that grows; default: never. Huey: -M. */
+  maxTasks?: number;
   /** Modules that the threads load first, as `node --import` does: for TypeScript `['tsx']`. */
   import?: readonly string[];
   /** True: every lock of the queue is taken from whoever holds it, at start; default false. Huey: `-f`. */
@@ -41,6 +43,7 @@ export interface SupervisorSettings {
   schedulerIntervalMs: number;
   leaseMs: number;
   graceMs: number;
+  maxTasks: number | undefined;
   imports: readonly string[];
   /** Locks to flush at start; 'all' = those that anybody holds. */
   flush: 'all' | readonly string[];
@@ -61,6 +64,7 @@ export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSe
     schedulerIntervalMs: schedulerInterval * SECOND_MS,
     leaseMs: inRange('lease', options.lease ?? LEASE_MS / SECOND_MS, 0.5, LEASE_MAX_SECONDS) * SECOND_MS,
     graceMs: inRange('grace', options.grace ?? STOP_GRACE_MS / SECOND_MS, 0, 86_400) * SECOND_MS,
+    maxTasks: options.maxTasks === undefined ? undefined : whole('maxTasks', options.maxTasks, 1, Number.MAX_SAFE_INTEGER),
     imports: options.import ?? [],
     flush: options.flushLocks === true ? 'all' : [...new Set(options.extraLocks ?? [])],
   };

@@ -112,6 +112,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         module: moduleUrl(module, cwd),
         huey,
         workers: this.#settings.workers,
+        maxTasks: this.#settings.maxTasks,
         imports: this.#settings.imports,
         openStorage: (port) => {
           if (this.#door) this.#door.open(port);
@@ -152,6 +153,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     storage.listen({
       onEnded: (ended) => this.#door?.ended(ended),
       onScheduled: () => this.#helpers?.wakeScheduler(),
+      onListener: () => this.#publisher?.want(),
       onOutage: (lost, error) => this.#outages.note(lost, storage.address, error),
     });
     for (const port of this.#knocking.splice(0)) this.#door.open(port);

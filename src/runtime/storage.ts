@@ -235,6 +235,8 @@ export interface StorageEvents {
   onEnded?: (ended: readonly { id: string; record?: ResultRecord }[]) => void;
   /** Something was scheduled that is due earlier than what was known. */
   onScheduled?: () => void;
+  /** Somebody listens to events from now on. */
+  onListener?: () => void;
   /** What consumers do, as they published it; after `listenToEvents`. `gap` = some may have been missed. */
   onEvents?: (events: readonly string[], gap: boolean) => void;
   /** The connection was lost (true), or is back (false). */

@@ -26,7 +26,7 @@
  *     chord:ID             hash    size, callback, n, c0, c1, ...
  *     note:KIND:ID         string  progress or log of a task
  *     events               channel JSON list of events
- *     control              channel 's': something was scheduled earlier than what was known
+ *     control              channel 's': something was scheduled earlier than what was known; 'e': somebody listens to events
  */
 import { bucketOf } from '../ids.js';
 

@@ -78,6 +78,8 @@ export class RedisSubscriptions {
     this.#hold(on ? 1 : -1);
     if (on) {
       await this.#subscribe(this.#keys.events);
+      // Consumers ask once a second; this tells them now.
+      await this.#connection.run((client) => client.publish(this.#keys.control, 'e'));
       return;
     }
     this.#subscribed.delete(this.#keys.events);
@@ -124,7 +126,8 @@ export class RedisSubscriptions {
   #receive(channel: string, message: string): void {
     const events = this.#events();
     if (channel === this.#keys.control) {
-      events.onScheduled?.();
+      if (message === 'e') events.onListener?.();
+      else events.onScheduled?.();
       return;
     }
     if (channel === this.#keys.events) {
