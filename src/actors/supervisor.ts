@@ -21,7 +21,7 @@ import { PayloadCodec, PLAIN_CODEC } from '../runtime/payload-codec.js';
 import { createStorage } from '../runtime/storage/create.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
-import { EventPublisher } from './event-publisher.js';
+import { TaskNews } from './task-news.js';
 import { Heartbeat } from './heartbeat.js';
 import { silentLogger, type Logger } from './log.js';
 import { moduleUrl } from './module-loader.js';
@@ -55,7 +55,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #dispatcher: Dispatcher | undefined;
   #heartbeat: Heartbeat | undefined;
   #helpers: SupportingActors | undefined;
-  #publisher: EventPublisher | undefined;
+  #news: TaskNews | undefined;
   #codec = PLAIN_CODEC;
   readonly #report: TaskReporter;
   readonly #outages: OutageLog;
@@ -128,11 +128,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           this.#dispatcher?.placeGone(place, reason);
         },
         onOutcome: (lane, slot, outcome) => this.#dispatcher?.outcome(lane, slot, outcome),
-        onStarted: (lane, slot) => this.#publisher?.task('started', lane.message(slot)),
+        onStarted: (lane, slot) => this.#news?.task('started', lane.message(slot)),
         onFinished: (lane, runs) => {
           this.#report.finished(lane, runs);
           for (let i = 0; i + 1 < runs.length; i += 2)
-            this.#publisher?.task('finished', lane.message(runs[i] ?? 0), { durationMs: runs[i + 1] ?? 0 });
+            this.#news?.task('finished', lane.message(runs[i] ?? 0), { durationMs: runs[i + 1] ?? 0 });
         },
         onCompletion: (lane, bytes) => this.#dispatcher?.completion(lane, bytes),
         onChunkEnd: (place, lane) => this.#dispatcher?.chunkEnded(place, lane),
@@ -149,11 +149,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#storage = storage;
     this.#door = new StorageDoor(storage, () => this.#consumer);
     this.#codec = new PayloadCodec(manifest.queue, manifest.settings.payload);
-    this.#publisher = new EventPublisher(storage, this.#codec);
+    this.#news = new TaskNews(storage, this.#codec);
     storage.listen({
       onEnded: (ended) => this.#door?.ended(ended),
       onScheduled: () => this.#helpers?.wakeScheduler(),
-      onListener: () => this.#publisher?.want(),
+      onListener: () => this.#news?.want(),
       onOutage: (lost, error) => this.#outages.note(lost, storage.address, error),
     });
     for (const port of this.#knocking.splice(0)) this.#door.open(port);
@@ -206,7 +206,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       {
         resultTtlMs: this.#manifest?.settings.resultTtlMs ?? 0,
         graceMs: (name) => this.#manifest?.tasks.find((task) => task.name === name)?.settings.graceMs,
-        observe: () => this.#report.wantsCompletions || this.#publisher?.wanted === true,
+        observe: () => this.#report.wantsCompletions || this.#news?.wanted === true,
         signals: new Set(this.#manifest?.signals),
         intermediateErrors: this.#manifest?.settings.storeIntermediateErrors === true,
         codec: this.#codec,
@@ -299,7 +299,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#dispatcher?.end();
     await this.#helpers?.stop();
     await this.#crew?.endAll('quiet');
-    await this.#publisher?.stop();
+    await this.#news?.stop();
     // Whatever is still in flight goes back now, and not when the lease ends.
     if (this.#manifest) await this.#storage?.unregister(this.#consumer).catch((error: unknown) => this.#outages.trouble(error as Error));
     await this.#storage?.close();
@@ -308,7 +308,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #decided(message: Message | undefined, decision: Decision, outcome: Outcome): void {
     this.#report.decided(message?.head, decision, outcome);
     if (message === undefined) return;
-    this.#publisher?.decided(message, decision, outcome);
+    this.#news?.decided(message, decision, outcome);
     if (this.#manifest?.settings.storeIntermediateErrors !== true || decision.transition.kind !== 'requeue' || !('error' in outcome))
       return;
     const { id, retries } = message.head;

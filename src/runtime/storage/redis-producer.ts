@@ -215,6 +215,8 @@ export abstract class RedisProducer implements ProducerStorage {
 
   async listenToEvents(on: boolean): Promise<void> {
     await this.subscriptions.listenToEvents(on);
+    // Consumers ask once a second; this tells them now.
+    if (on) await this.commands.run((client) => client.publish(this.keys.control, 'e'));
   }
 
   async eventsWanted(): Promise<boolean> {

@@ -78,8 +78,6 @@ export class RedisSubscriptions {
     this.#hold(on ? 1 : -1);
     if (on) {
       await this.#subscribe(this.#keys.events);
-      // Consumers ask once a second; this tells them now.
-      await this.#connection.run((client) => client.publish(this.#keys.control, 'e'));
       return;
     }
     this.#subscribed.delete(this.#keys.events);
