@@ -1,13 +1,13 @@
 /**
- * The life of the command: one supervisor, after SIGHUP the next one, until a stop or a fault. Exit codes: 0 after a
+ * The life of a consumer: one supervisor (or one for each queue of the module), after SIGHUP the next one, until a stop or a fault. Exit codes: 0 after a
  * stop that was asked for, 1 after everything else, 130 where even the second stop was not awaited.
  */
-import { createSupervisor, type SupervisorHandle } from '../src/actors/index.js';
-import { UsageError } from './command-line.js';
+import { createSupervisor, createSupervisors, type SupervisorHandle } from '../src/actors/index.js';
 import { describeFailure } from './failure.js';
 import { openLog, type LogLines } from './log-lines.js';
 import { asUsageError, type Settings } from './settings.js';
 import { onSignals } from './signals.js';
+import { UsageError } from './values.js';
 
 const KILLED = 130;
 
@@ -98,7 +98,8 @@ class Consumer {
 
   #create(logger: LogLines['logger']): SupervisorHandle {
     try {
-      return createSupervisor({ ...this.#settings.supervisor, logger });
+      const options = { ...this.#settings.supervisor, logger };
+      return this.#settings.all ? createSupervisors(options) : createSupervisor(options);
     } catch (error) {
       throw asUsageError(error) instanceof UsageError ? asUsageError(error) : error;
     }

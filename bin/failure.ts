@@ -7,13 +7,13 @@ import { HueyException } from '../src/runtime/errors.js';
 const CHECK_TIMEOUT_MS = 5000;
 
 /** One line, and a second one with the place where it is known. */
-export function describeFailure(error: unknown, module: string): string {
-  if (!(error instanceof Error)) return `cannot start: ${String(error)}`;
+export function describeFailure(error: unknown, module: string, what = 'cannot start'): string {
+  if (!(error instanceof Error)) return `${what}: ${String(error)}`;
   // Errors that the runtime throws on purpose say everything; of others the class is half of the message.
   const own = error instanceof HueyException;
   const message = own ? error.message : `${error.name}: ${error.message}`;
   const place = placeIn(error.stack ?? '') ?? (error.name === 'SyntaxError' ? placeOfSyntaxError(module) : undefined);
-  const lines = `cannot start: ${own ? message : `${path.basename(module)} does not load: ${message}`}`;
+  const lines = `${what}: ${own ? message : `${path.basename(module)} does not load: ${message}`}`;
   return place === undefined ? lines : `${lines}\n  at ${place}`;
 }
 

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
-/** The command: reads what was typed, hands over to the module's own copy of this package or runs a consumer, exits. */
+/** The command: reads what was typed, hands over to the module's own copy of this package or runs a consumer or a tool, exits. */
 import { readFileSync } from 'node:fs';
-import { readCommandLine, UsageError } from './command-line.js';
+import { readCommandLine } from './command-line.js';
 import { runConsumer } from './consumer.js';
 import { handOver, otherCopy } from './other-copy.js';
+import { moduleOfTool } from './queue-place.js';
 import { settingsOf } from './settings.js';
+import { runTool } from './tools.js';
+import { UsageError } from './values.js';
 
 const USAGE = 2;
 
@@ -32,6 +35,13 @@ async function main(argv: readonly string[]): Promise<void> {
       const other = otherCopy(settings.module);
       if (other !== undefined) return handOver(other, argv);
       process.exit(await runConsumer(settings));
+    }
+    case 'tool': {
+      const module = moduleOfTool(command.call.values);
+      const other = module === undefined ? undefined : otherCopy(module);
+      if (other !== undefined) return handOver(other, argv);
+      process.exitCode = await runTool(command.call);
+      return;
     }
   }
 }

@@ -1,8 +1,8 @@
 /** Where log lines go: to standard output, with colours where somebody looks, or to the end of a file. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createLogger, type Logger } from '../src/actors/index.js';
-import { UsageError } from './command-line.js';
 import type { LogSettings } from './settings.js';
+import { UsageError } from './values.js';
 
 export interface LogLines {
   readonly logger: Logger;

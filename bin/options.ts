@@ -4,24 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { LEASE_MS, SCHEDULER_INTERVAL_MS, SECOND_MS, STOP_GRACE_MS } from '../src/runtime/limits.js';
-
-export type OptionKind = 'flag' | 'number' | 'text' | 'list';
-
-export interface Option {
-  kind: OptionKind;
-  group: string;
-  /** Without a full stop. */
-  help: string;
-  /** Huey's letter, where Huey has the option. */
-  letter?: string;
-  /** As it is shown; the value itself belongs to whoever reads the option. */
-  byDefault?: string;
-  choices?: readonly string[];
-  /** Environment variable; null: none. Absent: HUEY_ and the name. */
-  variable?: string | null;
-  /** Why it is taken although it does nothing: said in one line when it is used. */
-  idle?: string;
-}
+import { variableFor, type Option } from './option.js';
 
 const RUN = 'What to run:';
 const PERIODIC = 'Scheduled and periodic tasks:';
@@ -31,16 +14,16 @@ const HUEY = "Taken for Huey's sake, without effect:";
 
 const NO_POLLING = 'nothing is polled here, tasks are taken the moment they arrive';
 const NO_HEALTH_CHECK = 'the end of a thread or an actor is noticed at once, nothing is polled for it';
-const NO_LOCKS = 'this version has no locks yet';
 
 export const OPTIONS = {
   module: { kind: 'text', group: RUN, help: 'The file that declares the tasks; also as the first argument' },
-  huey: { kind: 'text', group: RUN, help: 'The export that holds the Huey', byDefault: 'found in the module' },
+  huey: { kind: 'text', group: RUN, help: 'The export that holds the Huey, or the name of its queue', byDefault: 'found in the module' },
+  all: { kind: 'flag', group: RUN, help: 'Run every Huey of the module, each with workers of its own', byDefault: 'false' },
   workers: { kind: 'number', group: RUN, letter: 'w', help: 'Threads that run tasks', byDefault: `cores: ${availableParallelism()}` },
   url: {
     kind: 'text',
     group: RUN,
-    help: 'Where the queue is kept instead of where the module says: redis://, rediss://, sqlite:FILE',
+    help: 'Where the queue is kept instead of where the module says: redis://, rediss://, sqlite:FILE (HUEY_URL, through createHuey)',
     byDefault: "the module's",
     // Read by createHuey itself, in producers and consumers alike; a module that names its storage keeps it.
     variable: null,
@@ -77,6 +60,21 @@ export const OPTIONS = {
     byDefault: String(LEASE_MS / SECOND_MS),
   },
 
+  'flush-locks': {
+    kind: 'flag',
+    group: SAFETY,
+    letter: 'f',
+    help: 'Take every lock of the queue from whoever holds it, at start',
+    byDefault: 'false',
+  },
+  'extra-locks': {
+    kind: 'text',
+    group: SAFETY,
+    letter: 'L',
+    help: 'The same for these locks, with commas between them',
+    byDefault: 'none',
+  },
+
   'log-format': { kind: 'text', group: LOG, help: 'For people, or JSON lines for programs', byDefault: 'text', choices: ['text', 'json'] },
   'log-level': {
     kind: 'text',
@@ -90,8 +88,6 @@ export const OPTIONS = {
   quiet: { kind: 'flag', group: LOG, letter: 'q', help: 'The same as --log-level error', byDefault: 'false' },
   simple: { kind: 'flag', group: LOG, letter: 'S', help: 'Text lines without time and level', byDefault: 'false' },
 
-  'flush-locks': { kind: 'flag', group: HUEY, letter: 'f', help: 'Clear the known locks at start', byDefault: 'false', idle: NO_LOCKS },
-  'extra-locks': { kind: 'text', group: HUEY, letter: 'L', help: 'Further locks to clear, with commas', byDefault: 'none', idle: NO_LOCKS },
   'max-tasks': {
     kind: 'number',
     group: HUEY,
@@ -135,6 +131,5 @@ export function isOptionName(name: string): name is OptionName {
 
 /** undefined: it has none. */
 export function variableOf(name: OptionName): string | undefined {
-  const { variable } = optionOf(name);
-  return variable === null ? undefined : (variable ?? `HUEY_${name.toUpperCase().replaceAll('-', '_')}`);
+  return variableFor(name, optionOf(name));
 }

@@ -5,14 +5,16 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { CreateSupervisorOptions, LogLevel } from '../src/actors/index.js';
 import { parseConnectionUrl } from '../src/runtime/connection.js';
 import { ConfigurationError } from '../src/runtime/errors.js';
-import { UsageError, type Values } from './command-line.js';
-import { isOptionName, OPTION_NAMES, optionOf } from './options.js';
+import { isOptionName, OPTION_NAMES, optionOf, type OptionName } from './options.js';
 import { threadImports } from './thread-imports.js';
+import { UsageError, type Values } from './values.js';
 
 export interface Settings {
   /** Absolute path of the user's module. */
   module: string;
   supervisor: CreateSupervisorOptions;
+  /** Every Huey of the module, and not one. */
+  all: boolean;
   log: LogSettings;
   /** Lines about options that were given and do nothing. */
   notes: readonly string[];
@@ -27,10 +29,12 @@ export interface LogSettings {
 }
 
 /** @throws UsageError */
-export function settingsOf(values: Values, cwd: string = process.cwd()): Settings {
+export function settingsOf(values: Values<OptionName>, cwd: string = process.cwd()): Settings {
   const module = moduleOf(values, cwd);
+  if (values.flag('all') && values.has('huey')) throw new UsageError('--all and --huey say opposite things; give one of them');
   return {
     module,
+    all: values.flag('all'),
     supervisor: { ...supervisorOptions(values, module), module: pathToFileURL(module), inline: true },
     log: logSettings(values, cwd),
     notes: OPTION_NAMES.flatMap((name) => {
@@ -48,7 +52,7 @@ export function asUsageError(error: unknown): unknown {
   return new UsageError(isOptionName(name) ? `--${name}${error.message.slice(word.length)}` : error.message);
 }
 
-function supervisorOptions(values: Values, module: string): Omit<CreateSupervisorOptions, 'module'> {
+function supervisorOptions(values: Values<OptionName>, module: string): Omit<CreateSupervisorOptions, 'module'> {
   const url = urlOf(values);
   const huey = values.text('huey');
   const workers = values.number('workers');
@@ -56,10 +60,17 @@ function supervisorOptions(values: Values, module: string): Omit<CreateSuperviso
   const lease = values.number('lease');
   const grace = values.number('grace');
   const imports = values.list(`import`);
+  const extraLocks = values
+    .text('extra-locks')
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
   if (values.flag('localtime') && values.flag('utc')) throw new UsageError('--localtime and --utc say opposite things; give one of them');
   return {
     periodic: !values.flag('no-periodic'),
     localtime: values.flag('localtime'),
+    flushLocks: values.flag('flush-locks'),
+    ...(extraLocks === undefined ? {} : { extraLocks }),
     ...(url === undefined ? {} : { url }),
     ...(huey === undefined ? {} : { huey }),
     ...(workers === undefined ? {} : { workers }),
@@ -70,7 +81,8 @@ function supervisorOptions(values: Values, module: string): Omit<CreateSuperviso
   };
 }
 
-function moduleOf(values: Values, cwd: string): string {
+/** @throws UsageError */
+export function moduleOf(values: Pick<Values<'module'>, 'text'>, cwd: string): string {
   const given = values.text('module');
   if (given === undefined) throw new UsageError('name the file that declares the tasks: huey-runtime --module tasks.js');
   const file = given.startsWith('file:') ? fileURLToPath(given) : path.resolve(cwd, given);
@@ -80,7 +92,8 @@ function moduleOf(values: Values, cwd: string): string {
   return file;
 }
 
-function urlOf(values: Values): string | undefined {
+/** @throws UsageError */
+export function urlOf(values: Pick<Values<'url' | 'redis'>, 'text'>): string | undefined {
   const redis = values.text('redis');
   const url = values.text('url');
   if (redis === undefined) return url === undefined ? undefined : checkedUrl(url, '--url');
@@ -100,7 +113,7 @@ function checkedUrl(url: string, source: string): string {
   return url;
 }
 
-function logSettings(values: Values, cwd: string): LogSettings {
+function logSettings(values: Values<OptionName>, cwd: string): LogSettings {
   const verbose = values.flag('verbose');
   const quiet = values.flag('quiet');
   if (verbose && quiet) throw new UsageError('--verbose and --quiet say opposite things; give one of them');

@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { readCommandLine, UsageError } from '../../bin/command-line.js';
+import { readCommandLine } from '../../bin/command-line.js';
 import { nearest } from '../../bin/nearest.js';
 import { OPTION_NAMES, optionOf, variableOf } from '../../bin/options.js';
+import { UsageError } from '../../bin/values.js';
 import { projectRoot } from '../support/project-root.js';
 import { GOOD_MODULE, runCommand, userProject } from './command.js';
 
