@@ -154,6 +154,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       onEnded: (ended) => this.#door?.ended(ended),
       onScheduled: () => this.#helpers?.wakeScheduler(),
       onListener: () => this.#news?.want(),
+      onEvents: (events, gap) => this.#door?.events(events, gap),
       onOutage: (lost, error) => this.#outages.note(lost, storage.address, error),
     });
     for (const port of this.#knocking.splice(0)) this.#door.open(port);

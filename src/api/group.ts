@@ -1,5 +1,5 @@
 /** Calls that run side by side. Made by `group(...)`; immutable. */
-import { checkMembers, Chord, chord, type Member, type MemberValues } from './chord.js';
+import { checkMembers, type Chord, chord, type Member, type MemberValues } from './chord.js';
 import type { CallbackArgs, HandlerArgs } from './handing.js';
 import { signatureFrom, type Signature } from './signature.js';
 import type { BoundTask } from './task.js';
@@ -23,7 +23,7 @@ export class Group<Values extends readonly unknown[] = readonly unknown[]> {
   ): Chord<V, [S]>;
   pipe<V extends readonly unknown[], S>(this: Group<V>, callback: Signature<S>): Chord<V, [S]>;
   pipe(target: unknown, ...args: unknown[]): Chord<readonly unknown[], unknown[]> {
-    return chord(this.members, signatureFrom(target, args, 'pipe')) as Chord<readonly unknown[], unknown[]>;
+    return chord(this.members, signatureFrom(target, args, 'pipe'));
   }
 
   /** A handler of errors for each member, see `Signature.error`. */

@@ -1,7 +1,8 @@
 /** The arguments and replies of the scripts, as they travel. */
 import { StorageRefused } from '../errors.js';
+import { checkId } from '../ids.js';
 import type { Dropped, Effects, EnqueueItem, StepCall, StepReply, Transition } from '../storage.js';
-import { checkStepCall, checkTransition, checkWhen } from './checks.js';
+import { checkStepCall, checkTransition, checkUnique, checkWhen } from './checks.js';
 import type { RedisArgument } from './redis-connection.js';
 
 /** ARGV of the enqueue script for one item, after its message. The messages themselves are looked at by the script. */
@@ -9,6 +10,8 @@ export function whenOf(item: EnqueueItem): string {
   const { delayMs, etaMs } = checkWhen(item);
   const when = etaMs !== undefined ? `a${Math.floor(etaMs)}` : delayMs > 0 ? `d${Math.ceil(delayMs)}` : '';
   if (item.unique === undefined && item.replaces === undefined) return when;
+  if (item.unique !== undefined) checkUnique(item.unique);
+  if (item.replaces !== undefined) checkId(item.replaces);
   return JSON.stringify({ when, unique: item.unique, replaces: item.replaces });
 }
 

@@ -131,7 +131,7 @@ export class RedisListing {
     // A bracket begins a class in a pattern; the braces of the hash tag do not.
     const match = `${this.#keys.prefix.replaceAll(/[[\]*?\\]/g, '\\$&')}${pattern}`;
     await this.#commands.run(async (client) => {
-      const nodes = client instanceof Cluster ? client.nodes('master') : [client as Redis];
+      const nodes = client instanceof Cluster ? client.nodes('master') : [client];
       for (const node of nodes) {
         let cursor = '0';
         do {

@@ -280,13 +280,14 @@ end
 
 -- What belongs to the end of a task.
 local function apply(effects, id)
+  -- First, so that a next stage can take the key.
+  if effects.freeUnique then freeUnique(effects.freeUnique, id) end
   for _, item in ipairs(effects.enqueue or {}) do storeItem(item.text, item.when) end
   for _, ended in ipairs(effects.also or {}) do
     if not hasRecord(ended.id) then settle(ended.id, ended.ttlSeconds, ended.record) end
   end
   if effects.chord then contribute(effects.chord) end
   if effects.endChord then endChord(effects.endChord) end
-  if effects.freeUnique then freeUnique(effects.freeUnique, id) end
 end
 
 local function checkEffects(effects)

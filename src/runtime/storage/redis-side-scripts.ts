@@ -19,13 +19,17 @@ return 1
 
 /** A lock is JSON: token, and either consumer, id and run, or untilMs. */
 const LOCKS = `
+local function inFlight(lock)
+  local m = redis.call('HGET', P .. 'inflight:' .. lock.consumer, lock.id)
+  return m and string.sub(m, 5, 8) .. string.sub(m, 13, 14) == lock.run
+end
+
 local function holder(name)
   local lock = redis.call('HGET', P .. 'locks', name)
   if not lock then return nil end
   lock = cjson.decode(lock)
   if lock.run then
-    local m = redis.call('HGET', P .. 'inflight:' .. lock.consumer, lock.id)
-    if m and string.sub(m, 5, 8) .. string.sub(m, 13, 14) == lock.run then return lock end
+    if inFlight(lock) then return lock end
   elseif lock.untilMs > now then
     return lock
   end
@@ -43,6 +47,8 @@ if ARGV[4] ~= '' then
   lock.untilMs = now + tonumber(ARGV[4])
 else
   lock.consumer, lock.id, lock.run = ARGV[5], ARGV[6], ARGV[7]
+  -- A run that was given to somebody else would hold it in vain.
+  if not inFlight(lock) then return 0 end
 end
 redis.call('HSET', P .. 'locks', ARGV[2], cjson.encode(lock))
 return 1

@@ -1,0 +1,252 @@
+/** The script of `step`: commit what ended, lease what is next, in one atomic call. The rules it keeps stand in redis-lua.ts. */
+import { DEATHS_MAX, END_MARKER_TTL_MS, ID_MARK_LIFE_MS, UNKNOWN_TASK_TTL_MS } from '../limits.js';
+import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
+
+/**
+ * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), number of blobs, the blobs (completion.ts),
+ * then transitions, flat:
+ *   'S', id, record, ttl seconds, effects
+ *   'Q', id, message, delay ms, 'head' or 'tail', effects
+ *   'B', id, message, reason, record, ttl seconds, effects
+ * Effects are JSON or ''.
+ * Returns now, committed, refused, left, held, dropped (JSON), solo message or '', then text and count of each chunk.
+ * Errors: REAPED where the consumer is not registered, STALE where the lane's number is an old one.
+ */
+export const STEP = `${PRELUDE}${PLACE}${SETTLE}${STORE}
+local consumer, lane, seq = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local chunks, size, solo = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
+local inflight, landing, lanes = P .. 'inflight:' .. consumer, P .. 'landing:' .. consumer, P .. 'lanes:' .. consumer
+
+expect('consumers', 'zset')
+if not redis.call('ZSCORE', P .. 'consumers', consumer) then
+  expectPlaces() expect('landing:' .. consumer, 'list')
+  free()
+  giveLandingBack(consumer)
+  return redis.error_reply('REAPED ' .. consumer)
+end
+
+local function held()
+  return redis.call('HLEN', inflight) + redis.call('LLEN', landing)
+end
+
+local function left()
+  return redis.call('LLEN', P .. 'ready') + redis.call('ZCARD', P .. 'hi') + redis.call('ZCARD', P .. 'lo')
+end
+
+-- Lost replies: the same call again gets the same answer.
+local last = redis.call('HGET', lanes, lane)
+if last then
+  last = cjson.decode(last)
+  if last.seq > seq then return redis.error_reply('STALE lane ' .. lane .. ' is at ' .. last.seq) end
+  if last.seq == seq then
+    local again = {}
+    local alone, from, first = '', 1, nil
+    local function read(...)
+      for _, m in ipairs(redis.call('HMGET', inflight, ...)) do
+        if m then again[#again + 1] = m end
+        if first == nil then first = m end
+      end
+    end
+    local ids = {}
+    for id in string.gmatch(last.ids, '%S+') do ids[#ids + 1] = id end
+    inGroups(ids, read)
+    if last.solo and first then alone = first from = 2 end
+    local reply = {now, last.committed, last.refused, left(), held(), cjson.encode(last.dropped), alone}
+    for at = from, #again, last.per do
+      local to = math.min(at + last.per - 1, #again)
+      reply[#reply + 1] = table.concat(again, ',\\n', at, to)
+      reply[#reply + 1] = to - at + 1
+    end
+    return reply
+  end
+end
+
+-- Parse and check.
+expectPlaces() expectRecords() expectLinks() expect('alien', 'hash')
+expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list')
+local doneIds, doneTtls, doneRecords, n = {}, {}, {}, 0
+local blobs = tonumber(ARGV[8])
+for b = 9, 8 + blobs do
+  local blob, at = ARGV[b], 1
+  local size = #blob
+  while at <= size do
+    n = n + 1
+    doneIds[n], doneTtls[n], doneRecords[n], at = struct.unpack('>Bc0I4I4c0', blob, at)
+  end
+end
+local transitions, arg = {}, 9 + blobs
+while arg <= #ARGV do
+  local kind = ARGV[arg]
+  local move = {kind = kind, id = ARGV[arg + 1]}
+  if kind == 'S' then
+    move.record, move.ttl = ARGV[arg + 2], tonumber(ARGV[arg + 3])
+    move.effects = ARGV[arg + 4] ~= '' and checkEffects(cjson.decode(ARGV[arg + 4]))
+    arg = arg + 5
+  elseif kind == 'Q' then
+    move.text, move.delay, move.atHead = ARGV[arg + 2], tonumber(ARGV[arg + 3]), ARGV[arg + 4] == 'head'
+    move.effects = ARGV[arg + 5] ~= '' and checkEffects(cjson.decode(ARGV[arg + 5]))
+    checkItem(move.text)
+    arg = arg + 6
+  elseif kind == 'B' then
+    move.text, move.reason, move.record, move.ttl = ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4], tonumber(ARGV[arg + 5])
+    move.effects = ARGV[arg + 6] ~= '' and checkEffects(cjson.decode(ARGV[arg + 6]))
+    arg = arg + 7
+  else
+    return redis.error_reply('ERR unknown transition ' .. tostring(kind))
+  end
+  transitions[#transitions + 1] = move
+end
+
+-- Free, then commit.
+free()
+local marksOn = redis.call('EXISTS', P .. 'marks') == 1
+local committed, refused = 0, 0
+for i = 1, n do
+  local id = doneIds[i]
+  if redis.call('HDEL', inflight, id) == 1 then
+    committed = committed + 1
+    settle(id, doneTtls[i], doneRecords[i])
+    if marksOn then forgetMark(id) end
+  else
+    refused = refused + 1
+  end
+end
+for _, move in ipairs(transitions) do
+  if redis.call('HDEL', inflight, move.id) == 0 then
+    refused = refused + 1
+  else
+    committed = committed + 1
+    if move.kind == 'Q' then
+      if move.delay > 0 then store(move.text, 'd' .. move.delay) else place(move.text, move.atHead) end
+      if move.effects then apply(move.effects, move.id) end
+    else
+      if move.kind == 'B' then bury(move.id, move.text, move.reason) end
+      settle(move.id, move.ttl, move.record)
+      if marksOn then forgetMark(move.id) end
+      if move.effects then apply(move.effects, move.id) end
+    end
+  end
+end
+
+-- Lease.
+local got, ids, fields, dropped, alone = {}, {}, {}, {}, ''
+
+-- What concerns others, or died too often, is settled by the consumer, with all that belongs to its end.
+local function drop(id, name, state, letter, m)
+  if letter == 'x' or string.byte(m, 4) >= 52 then
+    dropped[#dropped + 1] = {id = id, name = name, state = state, text = m}
+    fields[#fields + 1] = id
+    fields[#fields + 1] = m
+    return
+  end
+  dropped[#dropped + 1] = {id = id, name = name, state = state}
+  settle(id, ${END_MARKER_TTL_MS / 1000}, letter)
+end
+
+-- A mark that is in force keeps the task from starting.
+local function marked(field)
+  local mark = redis.call('HGET', P .. 'marks', field)
+  if not mark then return false end
+  local untilMs = tonumber(string.sub(mark, 1, 13))
+  if untilMs > 0 and untilMs <= now then
+    redis.call('HDEL', P .. 'marks', field)
+    return false
+  end
+  if string.byte(mark, 14) == 49 then redis.call('HDEL', P .. 'marks', field) end
+  return true
+end
+
+local function oddOne(m)
+  local sha = redis.sha1hex(m)
+  if string.find(m, '^%["%w') and string.byte(m, 3) ~= 49 and not string.find(m, '\\n', 1, true) then
+    local seen = tonumber(redis.call('HGET', P .. 'alien', sha) or now)
+    local age = now - seen
+    if age < ${UNKNOWN_TASK_TTL_MS} then
+      redis.call('HSET', P .. 'alien', sha, seen)
+      redis.call('ZADD', P .. 'scheduled', now + math.max(1000, math.min(60000, age)), m)
+      return
+    end
+    redis.call('HDEL', P .. 'alien', sha)
+    bury(sha, m, 'unknown version')
+  else
+    bury(sha, m, 'malformed')
+  end
+  dropped[#dropped + 1] = {id = sha, name = '', state = 'dead'}
+end
+
+local function accept(m)
+  if m == '' then return end
+  local id, name = idAndName(m)
+  if not id or not string.find(m, '^%["1[0-7]') or string.find(m, '\\n', 1, true) then return oddOne(m) end
+  if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then
+    if string.byte(m, 4) >= 52 then
+      -- Whoever leases it next, if this consumer dies before it has settled it, must find it revoked too.
+      redis.call('HSET', P .. 'marks', 'i:' .. id, stamp(now + ${ID_MARK_LIFE_MS}) .. '1')
+    else
+      forgetMark(id)
+    end
+    return drop(id, name, 'revoked', 'r', m)
+  end
+  if string.byte(m, 4) % 2 == 1 then
+    local expiry = tonumber(string.sub(m, 26, 38))
+    if expiry and expiry > 0 and expiry <= now then return drop(id, name, 'expired', 'e', m) end
+    if (tonumber(string.sub(m, 14, 14), 36) or 0) > ${DEATHS_MAX} then return drop(id, name, 'dead', 'x', m) end
+  end
+  got[#got + 1] = m
+  ids[#ids + 1] = id
+  fields[#fields + 1] = id
+  fields[#fields + 1] = m
+end
+
+local per = 1
+if chunks > 0 then
+  if redis.call('LINDEX', P .. 'ready', 0) == '' then redis.call('LPOP', P .. 'ready') end
+  rung = false
+  if solo then
+    local m = redis.call('LPOP', P .. 'suspects')
+    if m then accept(m) end
+    alone = got[1] or ''
+  end
+  local landed = redis.call('LRANGE', landing, 0, -1)
+  if #landed > 0 then
+    redis.call('DEL', landing)
+    for _, m in ipairs(landed) do accept(m) end
+  end
+  local others = redis.call('ZCARD', P .. 'hi') + redis.call('ZCARD', P .. 'lo')
+  local there = others + redis.call('LLEN', P .. 'ready')
+  local soloCount = alone ~= '' and 1 or 0
+  local want = math.min(chunks * size - #got + soloCount, math.ceil(there / redis.call('ZCARD', P .. 'consumers')))
+  local function takeSorted(name)
+    local popped = redis.call('ZPOPMIN', P .. name, want)
+    for i = 1, #popped, 2 do accept(popped[i]) end
+    want = want - #popped / 2
+  end
+  if want > 0 and others > 0 then takeSorted('hi') end
+  if want > 0 and there > others then
+    local popped = redis.call('LPOP', P .. 'ready', want) or {}
+    for _, m in ipairs(popped) do accept(m) end
+    want = want - #popped
+  end
+  if want > 0 and others > 0 then takeSorted('lo') end
+  if #got > soloCount then per = math.ceil((#got - soloCount) / chunks) end
+  inGroups(fields, function(...) redis.call('HSET', inflight, ...) end)
+end
+flushSettled()
+hintScheduled()
+
+redis.call('HSET', lanes, lane, cjson.encode({
+  seq = seq, committed = committed, refused = refused, dropped = dropped, solo = alone ~= '', per = per, ids = table.concat(ids, ' ')
+}))
+
+local remains = left()
+-- Another consumer may be waiting for what stands beside the list it waits at.
+if remains > 0 and redis.call('LLEN', P .. 'ready') == 0 then ring() end
+
+local reply = {now, committed, refused, remains, held(), cjson.encode(dropped), alone}
+for at = alone ~= '' and 2 or 1, #got, per do
+  local to = math.min(at + per - 1, #got)
+  reply[#reply + 1] = table.concat(got, ',\\n', at, to)
+  reply[#reply + 1] = to - at + 1
+end
+return reply
+`;
