@@ -7,7 +7,6 @@ import { parseConnectionUrl } from '../src/runtime/connection.js';
 import { ConfigurationError } from '../src/runtime/errors.js';
 import { UsageError, type Values } from './command-line.js';
 import { isOptionName, OPTION_NAMES, optionOf } from './options.js';
-import { threadImports } from './thread-imports.js';
 
 export interface Settings {
   /** Absolute path of the user's module. */
@@ -31,7 +30,7 @@ export function settingsOf(values: Values, cwd: string = process.cwd()): Setting
   const module = moduleOf(values, cwd);
   return {
     module,
-    supervisor: { ...supervisorOptions(values, module), module: pathToFileURL(module), inline: true },
+    supervisor: { ...supervisorOptions(values), module: pathToFileURL(module), inline: true },
     log: logSettings(values, cwd),
     notes: OPTION_NAMES.flatMap((name) => {
       const { idle } = optionOf(name);
@@ -48,7 +47,7 @@ export function asUsageError(error: unknown): unknown {
   return new UsageError(isOptionName(name) ? `--${name}${error.message.slice(word.length)}` : error.message);
 }
 
-function supervisorOptions(values: Values, module: string): Omit<CreateSupervisorOptions, 'module'> {
+function supervisorOptions(values: Values): Omit<CreateSupervisorOptions, 'module'> {
   const url = urlOf(values);
   const huey = values.text('huey');
   const workers = values.number('workers');
@@ -66,7 +65,7 @@ function supervisorOptions(values: Values, module: string): Omit<CreateSuperviso
     ...(schedulerInterval === undefined ? {} : { schedulerInterval }),
     ...(lease === undefined ? {} : { lease }),
     ...(grace === undefined ? {} : { grace }),
-    ...(imports === undefined ? {} : { import: threadImports(imports, module) }),
+    ...(imports === undefined ? {} : { import: imports }),
   };
 }
 

@@ -8,7 +8,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
-import { parseConnectionUrl } from '../runtime/connection.js';
+import { embeddedFile, parseConnectionUrl } from '../runtime/connection.js';
 import { ConfigurationError, HueyException, StorageRefused } from '../runtime/errors.js';
 import { newConsumerId } from '../runtime/ids.js';
 import type { ErrorInfo } from '../runtime/lifecycle.js';
@@ -77,8 +77,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         });
       });
     } catch (error) {
-      this.#state = 'faulted';
-      await this.#close();
+      if (this.#stopped === undefined) {
+        this.#state = 'faulted';
+        await this.#close();
+      }
+      await this.#stopped;
       throw error;
     }
   }
@@ -132,7 +135,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#manifest = manifest;
     const { url } = this.#options;
     const connection = url === undefined ? manifest.connection : parseConnectionUrl(url, manifest.queue);
+    if (process.env['NODE_ENV'] === 'production' && connection.kind === 'sqlite' && connection.filename === embeddedFile(manifest.queue)) {
+      this.#log.warn('NODE_ENV is production and no URL says where the queue is kept: it is the embedded file', { file: connection.filename });
+    }
     const storage = await createStorage(manifest.queue, connection);
+    if (this.#isEnding()) return storage.close();
     this.#storage = storage;
     this.#door = new StorageDoor(storage);
     storage.listen({
@@ -163,16 +170,19 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const storage = this.#ownStorage();
     const { leaseMs } = this.#settings;
     let now: number | undefined;
-    while (now === undefined && this.#state !== 'stopping') {
+    while (now === undefined && !this.#isEnding()) {
       try {
         ({ now } = await storage.register(this.#consumer, leaseMs));
       } catch (error) {
         if (error instanceof StorageRefused) throw error;
+        if (this.#isEnding()) return;
         this.#outages.note(true, storage.address, error as Error);
         await new Promise((resolve) => setTimeout(resolve, REGISTER_RETRY_MS));
       }
     }
     if (now === undefined) return;
+    // What is closed by now cannot be told; then its lease ends by itself.
+    if (this.#isEnding()) return storage.unregister(this.#consumer).catch(() => undefined);
     this.#outages.note(false, storage.address);
     const calls = new StepCalls(storage, this.#consumer, (error) => this.#outages.trouble(error));
     const dispatcher = new Dispatcher(
@@ -229,7 +239,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#cannotGoOn(error as Error);
       return;
     }
-    if (this.#isStopping()) return;
+    if (this.#isEnding()) return;
     const crew = this.#makeCrew(() => crew.open());
     this.#crew = crew;
   }
@@ -272,7 +282,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     await this.#helpers?.stop();
     await this.#crew?.endAll('quiet');
     // Whatever is still in flight goes back now, and not when the lease ends.
-    if (this.#manifest) await this.#storage?.unregister(this.#consumer).catch((error: unknown) => this.#outages.trouble(error as Error));
+    if (this.#dispatcher) await this.#storage?.unregister(this.#consumer).catch((error: unknown) => this.#outages.trouble(error as Error));
     await this.#storage?.close();
   }
 
@@ -283,8 +293,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.emit('fault', error);
   }
 
-  #isStopping(): boolean {
-    return this.#state !== 'running';
+  /** It is stopped, or could not start: nothing may begin any more. */
+  #isEnding(): boolean {
+    return this.#state !== 'starting' && this.#state !== 'running';
   }
 
   #ownStorage(): Storage {

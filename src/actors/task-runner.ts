@@ -8,7 +8,15 @@ import { runInTask } from '../api/context.js';
 import { instantMs, type DateInput } from '../runtime/clock.js';
 import { encodeRecord } from '../runtime/completion.js';
 import { errorInfo } from '../runtime/error-data.js';
-import { CancelExecution, MalformedMessage, PayloadError, RetryTask, TaskTimeout } from '../runtime/errors.js';
+import {
+  CancelExecution,
+  MalformedMessage,
+  PayloadError,
+  RateLimitExceeded,
+  RetryTask,
+  TaskLocked,
+  TaskTimeout,
+} from '../runtime/errors.js';
 import type { Outcome } from '../runtime/lifecycle.js';
 import { END_MARKER_TTL_MS, RESULT_MAX_BYTES, SECOND_MS } from '../runtime/limits.js';
 import { checkBody, isPlain, readHead, type Body, type Head } from '../runtime/message.js';
@@ -38,6 +46,7 @@ export class TaskRunner {
    * `failure` makes a promise that rejects where an error reaches the thread outside of any promise.
    */
   run(parts: unknown, stop: StopView, skewMs: number, failure: () => Promise<never>): Outcome | Promise<Outcome> {
+    let started = false;
     try {
       if (!Array.isArray(parts) || typeof parts[0] !== 'string') throw new MalformedMessage('the message is not a list with a head');
       const text = parts[0];
@@ -47,6 +56,7 @@ export class TaskRunner {
       const definition = this.#huey.registry.get(head.name);
       if (definition === undefined) return { kind: 'unknown-task' };
       const task = new RunningTask(head, body, stop);
+      started = true;
       const value = runInTask(task, () => definition.fn(...body.args));
       if (!isThenable(value)) return this.#complete(value, body);
       return Promise.race([value, failure()]).then(
@@ -54,7 +64,7 @@ export class TaskRunner {
         (thrown: unknown) => afterThrow(thrown, skewMs),
       );
     } catch (thrown) {
-      return afterThrow(thrown, skewMs);
+      return started ? afterThrow(thrown, skewMs) : { kind: 'malformed', reason: errorInfo(thrown).message };
     }
   }
 
@@ -173,7 +183,15 @@ class RunningTask {
 }
 
 function afterThrow(thrown: unknown, skewMs: number): Outcome {
-  if (thrown instanceof MalformedMessage) return { kind: 'malformed', reason: thrown.message };
+  try {
+    return readThrown(thrown, skewMs);
+  } catch (error) {
+    // Something whose own code throws when it is looked at.
+    return { kind: 'error', error: errorInfo(error, 'error') };
+  }
+}
+
+function readThrown(thrown: unknown, skewMs: number): Outcome {
   if (thrown instanceof CancelExecution) return { kind: 'cancel', retry: thrown.retry, reason: thrown.message };
   if (thrown instanceof RetryTask) {
     try {
@@ -184,7 +202,12 @@ function afterThrow(thrown: unknown, skewMs: number): Outcome {
       return { kind: 'error', error: errorInfo(error) };
     }
   }
-  return { kind: 'error', error: errorInfo(thrown) };
+  return { kind: 'error', error: errorInfo(thrown, codeOf(thrown)) };
+}
+
+/** Why it failed, as a word of ours: the codes of other errors (ENOENT, or by chance 'timeout') mean something else. */
+function codeOf(thrown: unknown): string {
+  return thrown instanceof PayloadError || thrown instanceof TaskLocked || thrown instanceof RateLimitExceeded ? thrown.code : 'error';
 }
 
 function storageNow(skewMs: number): number {
