@@ -14,7 +14,7 @@ import { newConsumerId } from '../runtime/ids.js';
 import type { ErrorInfo } from '../runtime/lifecycle.js';
 import { COMMAND_TIMEOUT_MS } from '../runtime/limits.js';
 import type { Storage } from '../runtime/storage.js';
-import { createStorage } from '../runtime/storage/create.js';
+import { createStorage, preloadStorage } from '../runtime/storage/create.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
 import { Heartbeat } from './heartbeat.js';
@@ -69,6 +69,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new ConfigurationError('a supervisor starts once; make another one', 'started-before');
     this.#state = 'starting';
+    preloadStorage(this.#options.url ?? process.env['HUEY_URL'] ?? process.env['REDIS_URL']);
     try {
       await new Promise<void>((resolve, reject) => {
         this.#fail = reject;
@@ -136,7 +137,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const { url } = this.#options;
     const connection = url === undefined ? manifest.connection : parseConnectionUrl(url, manifest.queue);
     if (process.env['NODE_ENV'] === 'production' && connection.kind === 'sqlite' && connection.filename === embeddedFile(manifest.queue)) {
-      this.#log.warn('NODE_ENV is production and no URL says where the queue is kept: it is the embedded file', { file: connection.filename });
+      this.#log.warn('NODE_ENV is production and no URL says where the queue is kept: it is the embedded file', {
+        file: connection.filename,
+      });
     }
     const storage = await createStorage(manifest.queue, connection);
     if (this.#isEnding()) return storage.close();
