@@ -60,6 +60,7 @@ function ratioText(ratio: Spread | undefined, ours: string): string {
 /** Three digits that matter. */
 export function shortNumber(value: number): string {
   const size = Math.abs(value);
+  if (size >= 1e6) return `${(value / 1e6).toFixed(size >= 1e7 ? 1 : 2)}M`;
   if (size >= 10_000) return `${(value / 1000).toFixed(size >= 100_000 ? 0 : 1)}k`;
   if (size >= 100) return value.toFixed(0);
   if (size >= 10) return value.toFixed(1);
