@@ -54,7 +54,11 @@ function figureText(mine: Measured, metric: Metric): string {
 
 function ratioText(ratio: Spread | undefined, ours: string): string {
   if (ratio === undefined) return '';
-  return `${ours} is at ${ratio.median.toFixed(2)} x of it (${ratio.min.toFixed(2)} to ${ratio.max.toFixed(2)})`;
+  return `${ours} is at ${ratioNumber(ratio.median)} x of it (${ratioNumber(ratio.min)} to ${ratioNumber(ratio.max)})`;
+}
+
+function ratioNumber(ratio: number): string {
+  return ratio.toFixed(ratio < 0.1 ? 4 : 2);
 }
 
 /** Three digits that matter. */
