@@ -2,16 +2,19 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createSupervisor } from '../../src/actors/create-supervisor.js';
+import { startNode } from '../support/child.js';
 import { poll } from '../support/poll.js';
 import { projectRoot } from '../support/project-root.js';
 import { freePort, startRedis } from '../support/redis.js';
+import { randomSeed } from '../support/seed.js';
 import { makeTempDir, tempDir } from '../support/temp-dir.js';
 import { ConsumerWorld, fixtureUrl, type Mode } from './consumer-world.js';
 
 const WAIT = { blocking: true, timeout: 20 } as const;
 const MODES: readonly Mode[] = ['inline', 'embedded'];
+const START_STOP = fileURLToPath(new URL('../fixtures/start-stop.js', import.meta.url));
 const ENTRY = pathToFileURL(path.join(projectRoot(), 'dist/src/api/index.js')).href;
 
 /** Modules that a consumer cannot run, and the error that says so. */
@@ -121,6 +124,17 @@ describe('a supervisor', () => {
     });
   }
 
+  it('that is stopped at any moment of its start takes nobody down', async (t) => {
+    const world = await ConsumerWorld.make(t, { kind: 'memory' });
+    const random = new Random(randomSeed(t));
+    // While its threads load their modules.
+    const moments = Array.from({ length: 80 }, () => 20 + random.below(80));
+    const child = startNode([START_STOP, fixtureUrl('tasks', world.queue, world.url).href, moments.join(',')]);
+    t.after(async () => void (await child.stop()));
+    assert.deepEqual(await child.exited, { code: 0, signal: null }, child.output());
+    assert.match(child.output(), /survived/);
+  });
+
   it('refuses options that it does not understand, before anything starts', () => {
     const module = fixtureUrl('tasks', 'q', 'memory:');
     for (const options of [{ workers: 0 }, { workers: 1.5 }, { lease: 0 }, { grace: -1 }, { schedulerInterval: 7 }, { lease: NaN }]) {
@@ -140,6 +154,20 @@ async function consumerOf(
   const consumer = createSupervisor({ module: pathToFileURL(file), workers: 2, inline: mode === 'inline', ...options });
   t.after(() => consumer.stop({ grace: 0 }));
   return consumer;
+}
+
+/** Small and repeatable. */
+class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed;
+  }
+
+  below(limit: number): number {
+    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((this.#state / 2 ** 32) * limit);
+  }
 }
 
 /** Ports of threads that live, of this process. */
