@@ -19,7 +19,7 @@ import type { Lane } from './lane.js';
 import { Slot } from './lane-memory.js';
 import type { Place } from './place.js';
 import type { StepCalls, StepWork } from './step-calls.js';
-import { Watchdog } from './watchdog.js';
+import { isStuck, Watchdog } from './watchdog.js';
 
 /** Taken back and without a place: then back to the storage, where other consumers can have it. */
 const HAND_MS = 50;
@@ -150,7 +150,7 @@ export class Dispatcher {
     this.#leasing = false;
     if (this.#waiting) this.#interruptWait();
     for (const place of this.#places) for (const lane of place.lanes) this.#take(lane.takeBack());
-    this.#releaseHand(true);
+    this.#releaseAll();
     this.#pumpSoon();
   }
 
@@ -284,13 +284,7 @@ export class Dispatcher {
       if (free && this.#leasing) this.#post(free, chunk);
       else this.#take(chunk.text.split(SEPARATOR));
     }
-    if (!this.#leasing) {
-      this.#releaseHand(true);
-      if (this.#suspect !== undefined) {
-        this.#transit(this.#suspect, { kind: 'not-started' });
-        this.#suspect = undefined;
-      }
-    }
+    if (!this.#leasing) this.#releaseAll();
     this.#pumpSoon();
   }
 
@@ -308,8 +302,10 @@ export class Dispatcher {
   #freeLanes(): { place: Place; lane: Lane }[] {
     const first: { place: Place; lane: Lane }[] = [];
     const behind: { place: Place; lane: Lane }[] = [];
+    const now = performance.now();
     for (const place of this.#places) {
-      if (!place.ready || place.alone) continue;
+      // What would be taken back from it at once is better left to others.
+      if (!place.ready || place.alone || isStuck(place, now)) continue;
       let list = place.idle ? first : behind;
       for (const lane of place.lanes) {
         if (lane.busy) continue;
@@ -364,6 +360,14 @@ export class Dispatcher {
   #releaseHand(all: boolean): void {
     // In reverse, because each goes to the head.
     for (const text of this.#hand.drawOld(all).reverse()) this.#transit(text, { kind: 'not-started' });
+  }
+
+  /** Everything that no place has, a suspect that waits for one too. */
+  #releaseAll(): void {
+    this.#releaseHand(true);
+    if (this.#suspect === undefined) return;
+    this.#transit(this.#suspect, { kind: 'not-started' });
+    this.#suspect = undefined;
   }
 
   #dealSuspect(): void {
