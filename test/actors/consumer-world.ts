@@ -39,6 +39,12 @@ export function fixtureUrl(file: string, queue: string, url: string): URL {
   return new URL(`../fixtures/${file}.js?${new URLSearchParams({ queue, url }).toString()}`, import.meta.url);
 }
 
+export interface Journal {
+  file: string;
+  /** What tasks have noted so far. */
+  lines: () => string[];
+}
+
 export interface Line {
   level: string;
   message: string;
@@ -128,7 +134,7 @@ export class ConsumerWorld {
   }
 
   /** A file in which tasks note what they do. */
-  journal(name = 'journal'): { file: string; lines(): string[] } {
+  journal(name = 'journal'): Journal {
     const file = path.join(this.folder, name);
     return { file, lines: () => readLines(file) };
   }
