@@ -17,7 +17,7 @@ import { ENV, QUEUE } from './systems/protocol.js';
 
 /** One run of one system, from a clean start. */
 export interface Stage {
-  start(): ChildSystem;
+  start: () => ChildSystem;
   view: QueueView;
   /** Where the queue is kept. */
   url: string;
@@ -73,6 +73,16 @@ export class Bench {
       await Promise.all(children.map((child) => child.kill()));
       await view?.close();
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** What is no queue. */
+  async bareStage<T>(entry: URL, run: (child: ChildSystem) => Promise<T>): Promise<T> {
+    const child = new ChildSystem(entry, this.env(this.server.url));
+    try {
+      return await run(child);
+    } finally {
+      await child.kill();
     }
   }
 

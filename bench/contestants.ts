@@ -15,7 +15,9 @@ export interface SystemSpec {
   consume: Omit<ConsumeArguments, 'concurrency' | 'watched'>;
 }
 
-const WORKERS = 2;
+export const WORKERS = 2;
+/** No queue: what the machine or the server could do at most. */
+export const BARE_ENTRY = new URL('./systems/bare.js', import.meta.url);
 const entry = (name: string): URL => new URL(`./systems/${name}.js`, import.meta.url);
 const plain = { workers: WORKERS, threads: false };
 

@@ -21,6 +21,8 @@ export interface DrainWork {
   spins?: number;
   /** Tasks of the first pass that looks for the best concurrency. */
   sweepN: number;
+  /** How often the queue is looked at; longer where tasks are long, so that looking takes no share of the cores. */
+  pollMs?: number;
   /** Places in all; where given, nothing is swept. */
   places?: number;
 }
@@ -40,7 +42,7 @@ export async function drain(bench: Bench, spec: SystemSpec, work: DrainWork, con
     await producer.call('fill', { task, n, ...(spins === undefined ? {} : { spins }) });
     await producer.stop();
     const consumer = stage.start();
-    const seconds = await watchDrain(view, n, () => consume(consumer, spec, concurrency, false));
+    const seconds = await watchDrain(view, n, () => consume(consumer, spec, concurrency, false), work.pollMs);
     const facts = await consumer.call('facts', undefined);
     await consumer.stop();
     await checkDrained(view, n);
@@ -53,7 +55,7 @@ export function consume(child: ChildSystem, spec: SystemSpec, concurrency: numbe
 }
 
 /** Seconds from the first moment at which something was taken to the first at which everything has ended. */
-export async function watchDrain(view: QueueView, n: number, begin: () => Promise<void>): Promise<number> {
+export async function watchDrain(view: QueueView, n: number, begin: () => Promise<void>, pollMs = POLL_MS): Promise<number> {
   const failure: { error?: Error } = {};
   const begun = begin().catch((error: unknown) => {
     failure.error = error instanceof Error ? error : new Error(String(error));
@@ -71,6 +73,17 @@ export async function watchDrain(view: QueueView, n: number, begin: () => Promis
     if (failure.error !== undefined) throw failure.error;
     if (nowMs > deadlineMs)
       throw new CheckFailed(`the drain was not over after ${DEADLINE_MS / 1000} s: ${waiting} waiting, ${inFlight} in flight`);
+    await sleep(pollMs);
+  }
+}
+
+/** Until everything has ended that is counted; for what was enqueued while a consumer ran. */
+export async function untilEnded(view: QueueView, n: number): Promise<void> {
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const { waiting, inFlight, scheduled } = await view.lengths();
+    if (waiting + inFlight + scheduled === 0 && (await view.endedCount()) >= n) return;
+    if (performance.now() > deadlineMs) throw new CheckFailed(`not all of ${n} tasks ended in ${DEADLINE_MS / 1000} s`);
     await sleep(POLL_MS);
   }
 }
@@ -85,10 +98,10 @@ export class BestConcurrency {
   }
 
   async of(spec: SystemSpec, work: DrainWork): Promise<number> {
+    if (work.places !== undefined) return spec.concurrency === 'fixed' ? Math.ceil(work.places / spec.consume.workers) : work.places;
     if (spec.concurrency === 'fixed') return 1;
     const { concurrency, quick } = this.#bench.options;
     if (concurrency !== undefined) return concurrency;
-    if (work.places !== undefined) return work.places;
     const key = `${spec.name} ${work.task} ${work.spins ?? 0}`;
     const known = this.#found.get(key);
     if (known !== undefined) return known;

@@ -54,12 +54,17 @@ function figureText(mine: Measured, metric: Metric): string {
 
 function ratioText(ratio: Spread | undefined, ours: string): string {
   if (ratio === undefined) return '';
-  return `${ours} is at ${ratio.median.toFixed(2)} x of it (${ratio.min.toFixed(2)} to ${ratio.max.toFixed(2)})`;
+  return `${ours} is at ${ratioNumber(ratio.median)} x of it (${ratioNumber(ratio.min)} to ${ratioNumber(ratio.max)})`;
+}
+
+function ratioNumber(ratio: number): string {
+  return ratio.toFixed(ratio < 0.1 ? 4 : 2);
 }
 
 /** Three digits that matter. */
 export function shortNumber(value: number): string {
   const size = Math.abs(value);
+  if (size >= 1e6) return `${(value / 1e6).toFixed(size >= 1e7 ? 1 : 2)}M`;
   if (size >= 10_000) return `${(value / 1000).toFixed(size >= 100_000 ? 0 : 1)}k`;
   if (size >= 100) return value.toFixed(0);
   if (size >= 10) return value.toFixed(1);

@@ -6,7 +6,6 @@ import type { CreateSupervisorOptions, LogLevel } from '../src/actors/index.js';
 import { parseConnectionUrl } from '../src/runtime/connection.js';
 import { ConfigurationError } from '../src/runtime/errors.js';
 import { isOptionName, OPTION_NAMES, optionOf, type OptionName } from './options.js';
-import { threadImports } from './thread-imports.js';
 import { UsageError, type Values } from './values.js';
 
 export interface Settings {
@@ -35,7 +34,7 @@ export function settingsOf(values: Values<OptionName>, cwd: string = process.cwd
   return {
     module,
     all: values.flag('all'),
-    supervisor: { ...supervisorOptions(values, module), module: pathToFileURL(module), inline: true },
+    supervisor: { ...supervisorOptions(values), module: pathToFileURL(module), inline: true },
     log: logSettings(values, cwd),
     notes: OPTION_NAMES.flatMap((name) => {
       const { idle } = optionOf(name);
@@ -52,7 +51,7 @@ export function asUsageError(error: unknown): unknown {
   return new UsageError(isOptionName(name) ? `--${name}${error.message.slice(word.length)}` : error.message);
 }
 
-function supervisorOptions(values: Values<OptionName>, module: string): Omit<CreateSupervisorOptions, 'module'> {
+function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOptions, 'module'> {
   const url = urlOf(values);
   const huey = values.text('huey');
   const workers = values.number('workers');
@@ -77,7 +76,7 @@ function supervisorOptions(values: Values<OptionName>, module: string): Omit<Cre
     ...(schedulerInterval === undefined ? {} : { schedulerInterval }),
     ...(lease === undefined ? {} : { lease }),
     ...(grace === undefined ? {} : { grace }),
-    ...(imports === undefined ? {} : { import: threadImports(imports, module) }),
+    ...(imports === undefined ? {} : { import: imports }),
   };
 }
 

@@ -120,7 +120,7 @@ function importsOf(file: string): Import[] {
     .replace(/^\s*\/\/.*$/gm, '');
   const forms = [
     /\b(?:import|export)\b[^'"`;=()]*?\bfrom\s*['"]([^'"]+)['"]/g,
-    /\bimport\s*['"]([^'"]+)['"]/g,
+    /^\s*import\s*['"]([^'"]+)['"]/gm,
     /\bimport\s*\(\s*['"]([^'"]+)['"]/g,
     /\brequire\s*\(\s*['"]([^'"]+)['"]/g,
     /\bcreateRequire\s*\([^)]*\)\s*\(\s*['"]([^'"]+)['"]/g,

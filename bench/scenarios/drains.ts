@@ -2,6 +2,7 @@
 import type { Bench } from '../bench.js';
 import { SYSTEMS, type SystemName } from '../contestants.js';
 import { drain, type BestConcurrency, type DrainRun, type DrainWork } from '../drain.js';
+import { bareLimit } from './limit.js';
 import type { Contestant, Figures, Scenario } from '../rounds.js';
 
 const RATE = { name: 'rate', unit: 'tasks/s', better: 'higher' } as const;
@@ -13,7 +14,7 @@ export function drainNoop(bench: Bench, best: BestConcurrency): Scenario {
     name: 'drain-noop',
     title: `${work.n} tasks that return their argument, results stored, 2 workers`,
     metrics: [RATE],
-    contestants: drainers(bench, best, work, ['huey-runtime', 'bullmq', 'bee-queue', 'huey-sqlite']),
+    contestants: [...drainers(bench, best, work, ['huey-runtime', 'bullmq', 'bee-queue', 'huey-sqlite']), bareLimit(bench)],
   };
 }
 

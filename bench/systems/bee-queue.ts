@@ -32,11 +32,12 @@ const CLOSE_MS = 5000;
 const BeeQueue = loadPeer<BeeQueue>('bee-queue');
 const queues: Queue[] = [];
 let silent: Queue | undefined;
+let listening: Queue | undefined;
 
 serve({
-  async fill({ task, n, from = 0, spins }) {
+  async fill({ task, n, alike, spins }) {
     const extra = spins === undefined ? {} : { spins };
-    await inBulk(n, FILL_BATCH, (list) => saveAll(task, list, extra), from);
+    await inBulk(n, FILL_BATCH, (list) => saveAll(task, list, extra), alike);
   },
 
   async enqueue({ n, mode, size }) {
@@ -51,7 +52,7 @@ serve({
   },
 
   async pace(options) {
-    const queue = open({ isWorker: false });
+    const queue = (listening ??= open({ isWorker: false }));
     await queue.ready();
     return pace(options, async (list) => {
       const jobs = list.map((data) => queue.createJob({ ...data, task: options.task }));

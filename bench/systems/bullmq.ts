@@ -49,12 +49,12 @@ let worker: Worker | undefined;
 let events: QueueEvents | undefined;
 
 serve({
-  async fill({ task, n, from = 0, spins, dueAtMs }) {
+  async fill({ task, n, alike, spins, dueAtMs }) {
     const add = (list: TaskData[]): Promise<Job[]> => {
       const opts = dueAtMs === undefined ? {} : { opts: { delay: Math.max(0, dueAtMs - Date.now()) } };
       return queue().addBulk(list.map((data) => ({ name: task, data: spins === undefined ? data : { ...data, spins }, ...opts })));
     };
-    await inBulk(n, FILL_BATCH, add, from);
+    await inBulk(n, FILL_BATCH, add, alike);
   },
 
   async enqueue({ n, mode, size }) {
@@ -69,7 +69,7 @@ serve({
   },
 
   async pace(options) {
-    const finished = (events = new bullmq.QueueEvents(QUEUE, { connection }));
+    const finished = (events ??= new bullmq.QueueEvents(QUEUE, { connection }));
     finished.setMaxListeners(0);
     await finished.waitUntilReady();
     return pace(options, async (list) => {

@@ -12,7 +12,7 @@ const RESULT_WAIT_SECONDS = 60;
 let supervisor: SupervisorHandle | undefined;
 
 serve({
-  async fill({ task, n, from = 0, spins, dueAtMs }) {
+  async fill({ task, n, alike, spins, dueAtMs }) {
     const bound = dueAtMs === undefined ? tasks[task] : tasks[task].withOptions({ eta: new Date(dueAtMs) });
     await inBulk(
       n,
@@ -21,7 +21,7 @@ serve({
         const items = list.map((data) => (spins === undefined ? data : { ...data, spins }));
         await huey.enqueueMany(items.map((data) => bound.s(data)));
       },
-      from,
+      alike,
     );
   },
 

@@ -15,10 +15,10 @@ export async function inFlight(n: number, size: number, enqueueOne: (n: number) 
 }
 
 /** Calls `enqueueMany` with at most `size` tasks a time. Gives tasks per second. */
-export async function inBulk(n: number, size: number, enqueueMany: (list: TaskData[]) => Promise<unknown>, from = 0): Promise<number> {
+export async function inBulk(n: number, size: number, enqueueMany: (list: TaskData[]) => Promise<unknown>, alike = false): Promise<number> {
   const before = performance.now();
   for (let i = 0; i < n; i += size) {
-    await enqueueMany(Array.from({ length: Math.min(size, n - i) }, (_, k) => ({ n: from + i + k })));
+    await enqueueMany(Array.from({ length: Math.min(size, n - i) }, (_, k) => ({ n: alike ? 1 : i + k })));
   }
   return (n / (performance.now() - before)) * 1000;
 }
@@ -30,8 +30,7 @@ export interface Waiting {
 
 /**
  * Enqueues by the clock, not by when the last call came back: a system that is slow is not spared. The time of a task
- * begins when it was due to be enqueued... but no earlier than the process got round to it, since the harness's own
- * lateness is nobody's fault.
+ * begins as its call is made, since the producer's own lateness is nobody's fault.
  */
 export async function pace(options: PaceArguments, enqueue: (list: TaskData[]) => Promise<Waiting[]>): Promise<Latencies> {
   const { count, perSecond, burnEvery, burnSpins, sampleEvery, batch } = options;

@@ -10,6 +10,16 @@ export interface TaskData {
   spins?: number;
 }
 
+export interface FillArguments {
+  task: TaskName;
+  n: number;
+  /** All get the number 1, so that all are of one size. */
+  alike?: boolean;
+  spins?: number;
+  /** Not before this time. */
+  dueAtMs?: number;
+}
+
 export type EnqueueMode = 'serial' | 'flight' | 'bulk';
 
 export interface Latencies {
@@ -45,18 +55,22 @@ export interface ConsumeArguments {
 
 /** name -> argument and reply. */
 export interface SystemCalls {
-  /** Enqueues n tasks in bulk, numbered from `from`. */
-  fill: { argument: { task: TaskName; n: number; from?: number; spins?: number; dueAtMs?: number }; reply: void };
+  /** Enqueues n tasks in bulk, numbered from 0. */
+  fill: { argument: FillArguments; reply: void };
   /** Enqueues n no-ops and tells how many it stored per second. `size`: calls in flight, or tasks in one bulk call. */
   enqueue: { argument: { n: number; mode: EnqueueMode; size: number }; reply: number };
   /** Starts a consumer; resolves when it takes tasks. */
   consume: { argument: ConsumeArguments; reply: void };
   /** Enqueues at a steady rate and waits for the results. */
   pace: { argument: PaceArguments; reply: Latencies };
-  /** Enqueues as fast as it can for so long, never more than `ahead` tasks before the consumers. Gives the number. */
+  /** Enqueues no-ops, numbered from 0, as fast as it can for so long. Gives their number. */
   flood: { argument: { ms: number; batch: number; inFlight: number }; reply: number };
   /** What can be seen from within a consumer. */
   facts: { argument: void; reply: { rssBytes: number; loopDelayP99Ms: number } };
+  /** No queue at all: the same task in so many threads, each taking the next number. Gives tasks per second. */
+  threads: { argument: { n: number; threads: number; spins: number }; reply: number };
+  /** No queue at all: a script that claims, stores and acknowledges; `n` messages lie ready. Gives tasks per second. */
+  limit: { argument: { n: number }; reply: number };
   /** Ends in good order what consumes and what enqueues. */
   stop: { argument: void; reply: void };
 }

@@ -10,6 +10,7 @@ import type { Lane } from './lane.js';
 import { Place } from './place.js';
 import { ThreadPool } from './pool.js';
 import type { Manifest, PendingSignal } from './protocol.js';
+import { threadImports } from './thread-imports.js';
 
 const FALSE_STARTS_MAX = 5;
 const FALSE_START_PAUSE_MS = 500;
@@ -53,6 +54,7 @@ export class Crew {
   #opened = false;
   #ending = false;
   #whenGone: (() => void) | undefined;
+  #ended: Promise<void> | undefined;
 
   constructor(options: CrewOptions, events: CrewEvents) {
     this.#options = options;
@@ -60,7 +62,7 @@ export class Crew {
     this.#pool = new ThreadPool({
       // One more for the spare, one more for the time in which a stuck thread is not gone yet.
       threads: options.workers + 2,
-      execArgv: options.imports.flatMap((one) => ['--import', one]),
+      execArgv: threadImports(options.imports, options.module).flatMap((one) => ['--import', one]),
       onError: (error) => events.onStray({ name: error.name, message: error.message, code: 'stray' }),
     });
     // The first one alone: what it finds in the module decides whether there will be others.
@@ -81,13 +83,18 @@ export class Crew {
     place?.tellSignals(list);
   }
 
-  /** Ends every thread, whatever it does, and resolves when they are gone. Accounts come through `onGone`. */
+  /** Ends every thread, whatever it does, and resolves when they are gone. Accounts come through `onGone`. Repeatable. */
   async endAll(how: 'quiet' | 'now'): Promise<void> {
     this.#ending = true;
     for (const place of this.#all) {
       if (how === 'quiet' && place.ready && place.idle) place.end();
       else place.kill();
     }
+    this.#ended ??= this.#whenAllGone();
+    await this.#ended;
+  }
+
+  async #whenAllGone(): Promise<void> {
     if (this.#all.size > 0) {
       await new Promise<void>((resolve) => {
         this.#whenGone = resolve;

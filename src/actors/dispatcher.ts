@@ -17,8 +17,9 @@ import type { PayloadCodec } from '../runtime/payload-codec.js';
 import { signalsOf, type SignalName } from '../runtime/signals.js';
 import type { Chunk, Dropped, StepReply, Transition } from '../runtime/storage.js';
 import { ChunkSizer } from './chunk-sizer.js';
+import { freeLanes, type FreeLane } from './free-lanes.js';
 import { Hand } from './hand.js';
-import type { Lane } from './lane.js';
+import { stoppedOutcome, type Lane } from './lane.js';
 import { Slot } from './lane-memory.js';
 import type { Place } from './place.js';
 import type { PendingSignal } from './protocol.js';
@@ -166,7 +167,7 @@ export class Dispatcher {
     this.#leasing = false;
     if (this.#waiting) this.#interruptWait();
     for (const place of this.#places) for (const lane of place.lanes) this.#take(lane.takeBack());
-    this.#releaseHand(true);
+    this.#releaseAll();
     this.#pumpSoon();
   }
 
@@ -308,13 +309,7 @@ export class Dispatcher {
       if (free && this.#leasing) this.#post(free, chunk);
       else this.#take(chunk.text.split(SEPARATOR));
     }
-    if (!this.#leasing) {
-      this.#releaseHand(true);
-      if (this.#suspect !== undefined) {
-        this.#transit(this.#suspect, { kind: 'not-started' });
-        this.#suspect = undefined;
-      }
-    }
+    if (!this.#leasing) this.#releaseAll();
     this.#pumpSoon();
   }
 
@@ -328,23 +323,11 @@ export class Dispatcher {
     return this.#leasing ? Math.max(0, this.#freeLanes().length - this.#promised) : 0;
   }
 
-  /** Idle places first, one lane of each; then, where tasks are quick, the lanes behind. */
-  #freeLanes(): { place: Place; lane: Lane }[] {
-    const first: { place: Place; lane: Lane }[] = [];
-    const behind: { place: Place; lane: Lane }[] = [];
-    for (const place of this.#places) {
-      if (!place.ready || place.alone) continue;
-      let list = place.idle ? first : behind;
-      for (const lane of place.lanes) {
-        if (lane.busy) continue;
-        list.push({ place, lane });
-        list = behind;
-      }
-    }
-    return this.#sizer.ahead ? first.concat(behind) : first;
+  #freeLanes(): FreeLane[] {
+    return freeLanes(this.#places, this.#sizer.ahead, performance.now());
   }
 
-  #post({ place, lane }: { place: Place; lane: Lane }, chunk: Chunk): void {
+  #post({ place, lane }: FreeLane, chunk: Chunk): void {
     this.#sizer.noteLength(chunk.text.length, chunk.count);
     place.post(lane, chunk, this.#skewMs, this.#options.observe());
     this.#watchdog.wake();
@@ -389,6 +372,14 @@ export class Dispatcher {
     for (const text of this.#hand.drawOld(all).reverse()) this.#transit(text, { kind: 'not-started' });
   }
 
+  /** Everything that no place has, a suspect that waits for one too. */
+  #releaseAll(): void {
+    this.#releaseHand(true);
+    if (this.#suspect === undefined) return;
+    this.#transit(this.#suspect, { kind: 'not-started' });
+    this.#suspect = undefined;
+  }
+
   #dealSuspect(): void {
     if (this.#suspect === undefined || !this.#leasing) return;
     const places = [...this.#places].filter((place) => place.ready);
@@ -399,20 +390,5 @@ export class Dispatcher {
     if (!place.idle || lane === undefined) return;
     this.#post({ place, lane }, { text: this.#suspect, count: 1 });
     this.#suspect = undefined;
-  }
-}
-
-/** A run that the supervisor stopped ends as that, whatever it returned or threw. */
-function stoppedOutcome(lane: Lane, slot: number): Outcome | undefined {
-  const reason = lane.stops.get(slot);
-  switch (reason) {
-    case undefined:
-      return undefined;
-    case 'timeout':
-      return { kind: 'timeout', error: { name: 'TaskTimeout', message: 'the task ran over its timeout', code: 'timeout' } };
-    case 'canceled':
-      return { kind: 'cancel', retry: false, reason: 'it was canceled' };
-    case 'stopping':
-      return { kind: 'interrupted' };
   }
 }

@@ -24,6 +24,8 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
   #worker: Worker | undefined;
   #remote: ActorRef<EmbeddedMethods> | undefined;
   #stopped: Promise<void> | undefined;
+  /** What ended its thread. */
+  #failure: Error | undefined;
 
   constructor(options: SupervisorOptions) {
     super();
@@ -61,7 +63,8 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
     } catch (error) {
       this.#stopped = Promise.resolve();
       await worker.terminate();
-      throw error;
+      // Where the thread itself died, its error says more than that it is gone.
+      throw this.#failure ?? error;
     }
   }
 
@@ -98,13 +101,12 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
       else if (message.name === 'fault') this.#fault(new Error(message.message));
       else this.emit(message.name, message.event as never);
     });
-    let failure: Error | undefined;
     worker.on('error', (error) => {
-      failure = error;
+      this.#failure = error;
     });
     worker.on('exit', () => {
       port.close();
-      if (this.#stopped === undefined) this.#fault(failure ?? new Error('the supervisor thread ended'));
+      if (this.#stopped === undefined) this.#fault(this.#failure ?? new Error('the supervisor thread ended'));
     });
   }
 

@@ -2,6 +2,7 @@
  * A lane as the supervisor sees it: one chunk at a time, from its post to its end. It keeps the text of the chunk and
  * looks into it only where it needs one task.
  */
+import type { Outcome } from '../runtime/lifecycle.js';
 import { idOf, SEPARATOR } from '../runtime/message.js';
 import type { Chunk } from '../runtime/storage.js';
 import { LaneMemory, Slot } from './lane-memory.js';
@@ -94,5 +95,20 @@ export class Lane {
     const slots: number[] = [];
     for (let slot = 0; slot < this.count; slot++) if (states.includes(this.memory.state(slot))) slots.push(slot);
     return slots;
+  }
+}
+
+/** A run that the supervisor stopped ends as that, whatever it returned or threw. */
+export function stoppedOutcome(lane: Lane, slot: number): Outcome | undefined {
+  const reason = lane.stops.get(slot);
+  switch (reason) {
+    case undefined:
+      return undefined;
+    case 'timeout':
+      return { kind: 'timeout', error: { name: 'TaskTimeout', message: 'the task ran over its timeout', code: 'timeout' } };
+    case 'canceled':
+      return { kind: 'cancel', retry: false, reason: 'it was canceled' };
+    case 'stopping':
+      return { kind: 'interrupted' };
   }
 }

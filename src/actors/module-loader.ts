@@ -1,4 +1,5 @@
 /** Loads the user's module in a thread and finds the Huey that this consumer is for, or all of them. */
+import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ConfigurationError } from '../runtime/errors.js';
 import type { HueyCore } from '../runtime/worker-context.js';
@@ -116,6 +117,5 @@ function explain(module: string, error: unknown): unknown {
 /** A path or URL as the user gave it, as a file: URL. */
 export function moduleUrl(module: string | URL, cwd: string): string {
   if (module instanceof URL) return module.href;
-  if (module.startsWith('file:')) return module;
-  return new URL(module.replaceAll('\\', '/'), pathToFileURL(`${cwd}/`)).href;
+  return module.startsWith('file:') ? module : pathToFileURL(path.resolve(cwd, module)).href;
 }

@@ -19,7 +19,7 @@ export class ThreadPool {
 
   constructor({ threads, execArgv, onError }: PoolOptions) {
     this.#piscina = new Piscina({
-      filename: new URL('./worker.js', import.meta.url).href,
+      filename: new URL('./worker-entry.cjs', import.meta.url).href,
       // Threads start when their run is asked for: each is paid for only when it is wanted.
       minThreads: 0,
       maxThreads: threads,

@@ -8,7 +8,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
-import { parseConnectionUrl } from '../runtime/connection.js';
+import { embeddedFile, parseConnectionUrl } from '../runtime/connection.js';
 import { ConfigurationError, HueyException, StorageRefused } from '../runtime/errors.js';
 import { newConsumerId } from '../runtime/ids.js';
 import type { ErrorInfo } from '../runtime/lifecycle.js';
@@ -18,7 +18,7 @@ import type { Decision, Outcome } from '../runtime/lifecycle.js';
 import { failureOf } from '../runtime/lifecycle.js';
 import type { Message } from '../runtime/message.js';
 import { PayloadCodec, PLAIN_CODEC } from '../runtime/payload-codec.js';
-import { createStorage } from '../runtime/storage/create.js';
+import { createStorage, preloadStorage } from '../runtime/storage/create.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
 import { TaskNews } from './task-news.js';
@@ -76,6 +76,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new ConfigurationError('a supervisor starts once; make another one', 'started-before');
     this.#state = 'starting';
+    preloadStorage(this.#options.url ?? process.env['HUEY_URL'] ?? process.env['REDIS_URL']);
     try {
       await new Promise<void>((resolve, reject) => {
         this.#fail = reject;
@@ -84,8 +85,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         });
       });
     } catch (error) {
-      this.#state = 'faulted';
-      await this.#close();
+      if (this.#stopped === undefined) {
+        this.#state = 'faulted';
+        await this.#close();
+      }
+      await this.#stopped;
       throw error;
     }
   }
@@ -145,7 +149,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#manifest = manifest;
     const { url } = this.#options;
     const connection = url === undefined ? manifest.connection : parseConnectionUrl(url, manifest.queue);
+    if (process.env['NODE_ENV'] === 'production' && connection.kind === 'sqlite' && connection.filename === embeddedFile(manifest.queue)) {
+      this.#log.warn('NODE_ENV is production and no URL says where the queue is kept: it is the embedded file', {
+        file: connection.filename,
+      });
+    }
     const storage = await createStorage(manifest.queue, connection);
+    if (this.#isEnding()) return storage.close();
     this.#storage = storage;
     this.#door = new StorageDoor(storage, () => this.#consumer);
     this.#codec = new PayloadCodec(manifest.queue, manifest.settings.payload);
@@ -189,16 +199,19 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const storage = this.#ownStorage();
     const { leaseMs } = this.#settings;
     let now: number | undefined;
-    while (now === undefined && this.#state !== 'stopping') {
+    while (now === undefined && !this.#isEnding()) {
       try {
         ({ now } = await storage.register(this.#consumer, leaseMs));
       } catch (error) {
         if (error instanceof StorageRefused) throw error;
+        if (this.#isEnding()) return;
         this.#outages.note(true, storage.address, error as Error);
         await new Promise((resolve) => setTimeout(resolve, REGISTER_RETRY_MS));
       }
     }
     if (now === undefined) return;
+    // What is closed by now cannot be told; then its lease ends by itself.
+    if (this.#isEnding()) return storage.unregister(this.#consumer).catch(() => undefined);
     this.#outages.note(false, storage.address);
     const calls = new StepCalls(storage, this.#consumer, (error) => this.#outages.trouble(error));
     const dispatcher = new Dispatcher(
@@ -258,7 +271,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#cannotGoOn(error as Error);
       return;
     }
-    if (this.#isStopping()) return;
+    if (this.#isEnding()) return;
     const crew = this.#makeCrew(() => crew.open());
     this.#crew = crew;
   }
@@ -302,7 +315,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     await this.#crew?.endAll('quiet');
     await this.#news?.stop();
     // Whatever is still in flight goes back now, and not when the lease ends.
-    if (this.#manifest) await this.#storage?.unregister(this.#consumer).catch((error: unknown) => this.#outages.trouble(error as Error));
+    if (this.#dispatcher) await this.#storage?.unregister(this.#consumer).catch((error: unknown) => this.#outages.trouble(error as Error));
     await this.#storage?.close();
   }
 
@@ -325,8 +338,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.emit('fault', error);
   }
 
-  #isStopping(): boolean {
-    return this.#state !== 'running';
+  /** It is stopped, or could not start: nothing may begin any more. */
+  #isEnding(): boolean {
+    return this.#state !== 'starting' && this.#state !== 'running';
   }
 
   #ownStorage(): Storage {

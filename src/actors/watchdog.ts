@@ -10,6 +10,7 @@ import type { Lane } from './lane.js';
 import type { Place } from './place.js';
 
 export const TICK_MS = 5;
+/** Longer than this nothing waits behind a task that runs. */
 const HOLD_MS = 50;
 
 export interface WatchdogDuties {
@@ -100,4 +101,9 @@ export class Watchdog {
       return { timeoutMs: 0, name: '' };
     }
   }
+}
+
+/** It has been busy with one task for so long that nothing may wait behind it. */
+export function isStuck({ lanes }: Place, now: number): boolean {
+  return lanes.some((lane) => lane.busy && lane.runningSlot >= 0 && now - lane.runningSince >= HOLD_MS);
 }

@@ -6,6 +6,7 @@
  */
 import { ConfigurationError, UniqueConflict } from '../runtime/errors.js';
 import { CHORD_MEMBERS_MAX } from '../runtime/limits.js';
+import { withList } from '../runtime/links.js';
 import type { ChordPlan } from '../runtime/storage.js';
 import { Chord, tooManyMembers, type Member } from './chord.js';
 import type { Client } from './client.js';
@@ -100,7 +101,8 @@ export class Assembly {
 
   /** @throws ConfigurationError, PayloadError */
   chord(chord: Chord, link = ''): AssembledChord {
-    if (chord.members.length === 0) return { members: [], callback: this.#stages(chord.callback.stages, link, [[]]) };
+    if (chord.members.length === 0)
+      return { members: [], callback: this.#stages(chord.callback.stages, link, (args) => withList(args, [])) };
     const [first, ...later] = chord.callback.stages;
     if (first === undefined) throw new ConfigurationError('a chord needs a callback', 'bad-signature');
     const plan = this.#check(first, "a chord's callback");
@@ -139,8 +141,8 @@ export class Assembly {
     return link === '' ? last : { ...last, origin: undefined };
   }
 
-  /** `link` goes to the last stage; `front` before the arguments of the first. */
-  #stages(stages: readonly Signature[], link: string, front: readonly unknown[] = []): Assembled[] {
+  /** `link` goes to the last stage; `complete` adds to the arguments of the first. */
+  #stages(stages: readonly Signature[], link: string, complete: (args: readonly unknown[]) => readonly unknown[] = asGiven): Assembled[] {
     const [first, ...later] = stages;
     if (first === undefined) return [];
     const handler = Signature.handlerOf(first);
@@ -149,7 +151,7 @@ export class Assembly {
     const id = this.#newId(plan);
     const behind = this.#laterStages(later, link);
     const links = (behind.text === '' ? link : behind.text) + this.handlerText(handler);
-    const args = front.length === 0 ? first.args : [...front, ...first.args];
+    const args = complete(first.args);
     const origin: CallOrigin = { plan, args, handler, later };
     this.items.push(
       plan.unique === undefined
@@ -192,6 +194,10 @@ export class Assembly {
       );
     return plan;
   }
+}
+
+function asGiven(args: readonly unknown[]): readonly unknown[] {
+  return args;
 }
 
 function stagesOf(member: Signature | Pipeline): readonly Signature[] {

@@ -149,14 +149,8 @@ export type HandlerArgs<A extends readonly unknown[]> = A extends readonly []
     : BeforeError<Beginnings<A>, A>;
 type BeforeError<P extends readonly unknown[], A> = P extends unknown ? ([...P, Error] extends A ? P : never) : never;
 
-/** The arguments that a chord's callback with the parameters `A` is written with: all behind the list. */
-export type CallbackArgs<A extends readonly unknown[], List> = A extends readonly []
-  ? []
-  : A extends readonly [unknown?, ...infer Rest]
-    ? List extends Required<A>[0]
-      ? Rest
-      : [never, DoesNotFit<List, A>]
-    : A;
+/** The arguments that a chord's callback with the parameters `A` is written with; the list is handed on as one argument. */
+export type CallbackArgs<A extends readonly unknown[], List> = A extends readonly [] ? [] : StageArgs<A, List>;
 
 /** The last of a list of types. */
 export type Last<T extends readonly unknown[]> = T extends readonly [...unknown[], infer L] ? L : T[number];

@@ -33,15 +33,38 @@ export function fromErrorData(data: ErrorData): Error {
   return error;
 }
 
-/** What can be said of whatever was thrown: `throw null` and `throw 'text'` too. */
+/**
+ * What can be said of whatever was thrown: `throw null` and `throw 'text'` too. Only texts, whatever the error's fields
+ * hold: a field that cannot cross threads would keep the news of the failure from ever arriving. Never throws.
+ */
 export function errorInfo(thrown: unknown, code?: string): ErrorInfo {
-  if (thrown instanceof Error) {
-    const own = (thrown as { code?: unknown }).code;
-    const info: ErrorInfo = { name: thrown.name, message: thrown.message, code: code ?? (typeof own === 'string' ? own : 'error') };
-    if (thrown.stack !== undefined) info.stack = thrown.stack;
-    return info;
+  try {
+    return read(thrown, code);
+  } catch {
+    return { name: 'Error', message: 'the thrown value cannot be looked at: its own code throws', code: code ?? 'error' };
   }
-  return { name: 'Error', message: `thrown value: ${describe(thrown)}`, code: code ?? 'error' };
+}
+
+function read(thrown: unknown, code: string | undefined): ErrorInfo {
+  if (!(thrown instanceof Error)) return { name: 'Error', message: `thrown value: ${describe(thrown)}`, code: code ?? 'error' };
+  const { name, message, code: own } = thrown as { [field in keyof ErrorInfo]: unknown };
+  const stack = stackOf(thrown);
+  const info: ErrorInfo = {
+    name: typeof name === 'string' ? name : 'Error',
+    message: typeof message === 'string' ? message : describe(message),
+    code: code ?? (typeof own === 'string' ? own : 'error'),
+  };
+  if (stack !== undefined) info.stack = stack;
+  return info;
+}
+
+/** It is put together when it is first read, by code that trusts the error's other fields. */
+function stackOf(error: Error): string | undefined {
+  try {
+    return typeof error.stack === 'string' ? error.stack : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function describe(thrown: unknown): string {

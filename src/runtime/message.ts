@@ -90,7 +90,7 @@ export interface Body {
   onError?: Stage;
   /** The chord that this member contributes to, and its place in the list. */
   chord?: { id: string; index: number };
-  /** This is the callback of that chord: its list is put before the arguments when it runs. */
+  /** This is the callback of that chord: its list is added to the arguments when it runs. */
   collect?: string;
   /** The minute this tick of a periodic task stands for, ms since 1970. */
   tick?: number;

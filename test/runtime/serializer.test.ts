@@ -227,7 +227,8 @@ describe('the serializer', () => {
           fc.boolean(),
           fc.bigInt(),
           fc.constantFrom(null, undefined, -0, '$huey'),
-          fc.date({ noInvalidDate: false }),
+          // An invalid date comes back as one too (above), but Node 20 holds no two of them to be equal.
+          fc.date({ noInvalidDate: true }),
           fc.uint8Array(),
           fc.float64Array(),
         ),

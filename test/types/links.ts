@@ -42,7 +42,7 @@ const scale = huey.task(function scale(a: number, b: number, options: { c: numbe
 const sum = huey.task(function sum(list: number[]) {
   return list.length;
 });
-const pair = huey.task(function pair(_list: [number, string], _note: string) {
+const pair = huey.task(function pair(_note: string, _list: [number, string], _options?: { x: number }) {
   return true;
 });
 const note = huey.task(function note(a: string, b?: string) {
@@ -150,6 +150,8 @@ export async function groups(): Promise<void> {
   is<Result<number>>()(made.callback);
   is<Result<number>>()(made.results[1]);
   await huey.enqueue(chord([add.s(1, 2), text.s(3)], pair, 'note'));
+  await huey.enqueue(chord([add.s(1, 2), text.s(3)], pair, 'note', { x: 1 }));
+  await huey.enqueue(chord(listed, beat));
   await huey.enqueue(group(listed).pipe(sum));
   await huey.enqueue(chord(listed, sum).pipe(add, 1).pipe(text).error(onError));
   await huey.enqueue(chord([], sum));

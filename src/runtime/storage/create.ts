@@ -18,3 +18,9 @@ export async function createStorage(queue: string, connection: ConnectionSpec): 
     }
   }
 }
+
+/** Loads the driver that this URL will need, ahead of time: while a thread loads the user's module, this one is idle. */
+export function preloadStorage(url: string | undefined): void {
+  // A failure shows again, and is told, when the storage is made.
+  if (url?.startsWith('redis') === true) import('./redis.js').catch(() => undefined);
+}

@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 
 const TSX = ['tsx', 'tsx/esm'];
 
-/** `module`: the absolute path of the file that is to be loaded, from where tsx is looked for. */
+/** `module`: the file: URL of the module that is to be loaded, from where tsx is looked for. */
 export function threadImports(imports: readonly string[], module: string): string[] {
   return imports.map((one) => (TSX.includes(one) ? (tsxRegistration(module) ?? one) : one));
 }

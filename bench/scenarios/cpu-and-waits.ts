@@ -1,0 +1,60 @@
+/** Drains of tasks that take their time: calculation, which needs a core each, and waiting, which needs none. */
+import { checkSupervisorOptions } from '../../src/actors/supervisor-options.js';
+import type { Bench } from '../bench.js';
+import { BARE_ENTRY, SYSTEMS, WORKERS } from '../contestants.js';
+import type { BestConcurrency, DrainWork } from '../drain.js';
+import type { Contestant, Scenario } from '../rounds.js';
+import { spinsFor } from '../systems/work.js';
+import { drainers } from './drains.js';
+
+const CPU_MS = 50;
+const CPU_TASKS = 400;
+const POLL_MS = 25;
+const PLACES = 100;
+const WAIT_TASKS = 30_000;
+
+export function drainCpu(bench: Bench, best: BestConcurrency): Scenario {
+  const spins = spinsFor(CPU_MS);
+  const work: DrainWork = { task: 'cpu', n: bench.sized(CPU_TASKS, 40), spins, sweepN: 40, pollMs: POLL_MS };
+  return {
+    name: 'drain-cpu',
+    title: `${work.n} tasks of ${CPU_MS} ms of calculation, ${WORKERS} threads; beside them bare threads with the same function`,
+    metrics: [
+      { name: 'rate', unit: 'tasks/s', better: 'higher' },
+      { name: 'loop', unit: 'ms, p99 of the event loop delay of the consumer', better: 'lower' },
+    ],
+    contestants: [
+      ...drainers(bench, best, work, ['huey-runtime', 'bullmq', 'bullmq-threads'], ({ perSecond, facts }) => ({
+        rate: perSecond,
+        loop: facts.loopDelayP99Ms,
+      })),
+      bareThreads(bench, work.n, spins),
+    ],
+  };
+}
+
+export function drainAsync(bench: Bench, best: BestConcurrency): Scenario {
+  const work: DrainWork = { task: 'wait', n: bench.sized(WAIT_TASKS, 1000), sweepN: 1000, places: PLACES };
+  const contestants = drainers(bench, best, work, ['huey-runtime', 'bullmq', 'bee-queue']);
+  return {
+    name: 'drain-async',
+    title: `${work.n} tasks that wait 10 ms, ${PLACES} places in all`,
+    metrics: [{ name: 'rate', unit: 'tasks/s', better: 'higher' }],
+    contestants: contestants.map((contestant) =>
+      contestant.name !== 'huey-runtime' || hasConcurrency() ? contestant : { ...contestant, unavailable: 'not available yet' },
+    ),
+  };
+}
+
+/** Whether a supervisor knows about several tasks at once in a thread. */
+function hasConcurrency(): boolean {
+  return 'concurrency' in checkSupervisorOptions({ module: SYSTEMS['huey-runtime'].entry });
+}
+
+function bareThreads(bench: Bench, n: number, spins: number): Contestant {
+  return {
+    name: 'bare',
+    label: `${WORKERS} bare threads`,
+    run: () => bench.bareStage(BARE_ENTRY, async (child) => ({ rate: await child.call('threads', { n, threads: WORKERS, spins }) })),
+  };
+}

@@ -1,0 +1,5 @@
+/** Skips the next run of a periodic task. */
+// pause-once.js
+import { printTime } from './tasks.js';
+
+await printTime.revoke({ revokeOnce: true });
