@@ -54,6 +54,11 @@ export class TaskReporter {
         this.#log.error(`${name} failed`, { ...fields, error });
         this.#emitter.emit('failed', { task, error: error ?? '' });
         break;
+      case 'locked':
+      case 'rate-limited':
+        this.#log.warn(`${name} did not run: ${signal}`, { ...fields, error });
+        this.#emitter.emit('failed', { task, error: error ?? '' });
+        break;
       case 'timeout':
         this.#log.error(`${name} ran over its timeout and was stopped`, fields);
         this.#emitter.emit('timeout', { task });
