@@ -60,6 +60,13 @@ export const OPTIONS = {
     byDefault: String(LEASE_MS / SECOND_MS),
   },
 
+  'max-tasks': {
+    kind: 'number',
+    group: SAFETY,
+    letter: 'M',
+    help: 'A thread is replaced after about so many tasks, for tasks that leak memory',
+    byDefault: 'never',
+  },
   'flush-locks': {
     kind: 'flag',
     group: SAFETY,
@@ -88,14 +95,6 @@ export const OPTIONS = {
   quiet: { kind: 'flag', group: LOG, letter: 'q', help: 'The same as --log-level error', byDefault: 'false' },
   simple: { kind: 'flag', group: LOG, letter: 'S', help: 'Text lines without time and level', byDefault: 'false' },
 
-  'max-tasks': {
-    kind: 'number',
-    group: HUEY,
-    letter: 'M',
-    help: 'Tasks after which a worker is replaced',
-    byDefault: 'none',
-    idle: 'this version does not recycle its threads yet',
-  },
   delay: { kind: 'number', group: HUEY, letter: 'd', help: 'Pause between polls, seconds', byDefault: 'no polling', idle: NO_POLLING },
   'max-delay': { kind: 'number', group: HUEY, letter: 'm', help: 'Longest pause between polls', byDefault: 'no polling', idle: NO_POLLING },
   backoff: { kind: 'number', group: HUEY, letter: 'b', help: 'Growth of the pause', byDefault: 'no polling', idle: NO_POLLING },

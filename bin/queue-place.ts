@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { scanModule } from '../src/actors/module-scan.js';
-import { threadImports } from '../src/actors/thread-imports.js';
 import { checkQueueName, parseConnectionUrl, resolveConnection, type ConnectionSpec } from '../src/runtime/connection.js';
 import { ConfigurationError, HueyException } from '../src/runtime/errors.js';
 import { PayloadCodec } from '../src/runtime/payload-codec.js';
@@ -37,9 +36,8 @@ async function byName(values: Values<ToolOptionName>, cwd: string): Promise<Queu
 
 async function ofModule(values: Values<ToolOptionName>, cwd: string): Promise<QueuePlace> {
   const module = moduleOf(values, cwd);
-  const imports = threadImports(values.list('import') ?? [], pathToFileURL(module).href);
   const question = { module: pathToFileURL(module).href, huey: values.text('huey'), all: false };
-  const [found] = await scanModule(question, imports).found;
+  const [found] = await scanModule(question, values.list('import')).found;
   if (found === undefined) throw new ConfigurationError('the module made no Huey', 'no-huey');
   const { queue, settings } = found;
   const url = urlOf(values);

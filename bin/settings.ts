@@ -58,6 +58,7 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
   const schedulerInterval = values.number('scheduler-interval');
   const lease = values.number('lease');
   const grace = values.number('grace');
+  const maxTasks = values.number('max-tasks');
   const imports = values.list(`import`);
   const extraLocks = values
     .text('extra-locks')
@@ -76,6 +77,7 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
     ...(schedulerInterval === undefined ? {} : { schedulerInterval }),
     ...(lease === undefined ? {} : { lease }),
     ...(grace === undefined ? {} : { grace }),
+    ...(maxTasks === undefined ? {} : { maxTasks }),
     ...(imports === undefined ? {} : { import: imports }),
   };
 }

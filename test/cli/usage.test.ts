@@ -50,6 +50,7 @@ describe('a command line that cannot work', () => {
       [['nowhere.js'], /there is no file nowhere\.js/],
       [['.'], /is a folder/],
       [['tasks.js', '--workers', '0'], /--workers is 0, and must be from 1 to 1024/],
+      [['tasks.js', '--max-tasks', '0'], /--max-tasks is 0, and must be from 1/],
       [['tasks.js', '--scheduler-interval', '7'], /--scheduler-interval is 7, which is no factor of 60/],
       [['tasks.js', '--url', 'http://127.0.0.1'], /--url must begin with redis:\/\/.*it begins with http:/],
       [['tasks.js', '--redis', 'sqlite:a.db'], /--redis/],

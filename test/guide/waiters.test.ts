@@ -24,7 +24,7 @@ const KINDS: Record<string, [count: number, answer: string]> = {
 const WAITERS = Object.values(KINDS).reduce((sum, [count]) => sum + count, 0);
 
 const TASKS = `
-import { CancelExecution, createHuey, currentTask, LockUnavailable, RateLimitReached } from 'huey-runtime';
+import { CancelExecution, createHuey, currentTask } from 'huey-runtime';
 export const huey = createHuey('waiters');
 export const value = huey.task(function value(n) { return n; });
 export const nothing = huey.task(function nothing() {});
@@ -43,7 +43,6 @@ export const kills = huey.task(function kills() { process.exit(1); });
 `;
 
 const WAIT = `
-import { TaskException, TaskCanceled, TaskRevoked, TaskExpired, TaskDead } from 'huey-runtime';
 import * as tasks from './tasks.js';
 const { huey } = tasks;
 const kinds = JSON.parse(process.argv[2]);
@@ -62,8 +61,7 @@ const wait = async (kind, res) => {
     const got = await res.get({ blocking: true });
     count(kind, got === undefined ? 'nothing' : 'value');
   } catch (error) {
-    const code = error instanceof TaskException ? error.code : error.code;
-    count(kind, error.constructor.name + ' ' + code);
+    count(kind, error.constructor.name + ' ' + error.code);
   }
 };
 
@@ -71,7 +69,7 @@ const waits = [];
 for (const [kind, [many]] of Object.entries(kinds)) {
   if (kind === 'later') {
     // The second stage of a pipeline whose first one fails.
-    for (let i = 0; i < many; i++) {
+    for (let i = 0; i < many; i += 1) {
       const [, second] = await huey.enqueue(tasks.fails.s().pipe(tasks.later));
       waits.push(wait(kind, second));
     }
