@@ -5,7 +5,7 @@
 import { ConfigurationError } from '../runtime/errors.js';
 import { CHORD_MEMBERS_MAX } from '../runtime/limits.js';
 import type { CallbackArgs, Follows, HandlerArgs, Last, StageArgs } from './handing.js';
-import { Pipeline } from './pipeline.js';
+import { isPipeline, Pipeline } from './pipeline.js';
 import { Signature, signatureFrom } from './signature.js';
 import type { BoundTask } from './task.js';
 
@@ -78,12 +78,17 @@ export function chord<const M extends readonly Member[], Rs extends readonly unk
   callback: Pipeline<Rs>,
 ): Chord<MemberValues<M>, Rs>;
 export function chord(members: readonly Member[], target: unknown, ...args: unknown[]): Chord {
-  return new Chord(members, target instanceof Pipeline ? target : new Pipeline([signatureFrom(target, args, 'chord')]));
+  return new Chord(members, isPipeline(target) ? target : new Pipeline([signatureFrom(target, args, 'chord')]));
+}
+
+export function isChord(value: unknown): value is Chord {
+  return value instanceof Chord;
 }
 
 /** @throws ConfigurationError */
 export function checkMembers(members: readonly Member[], what: string): readonly Member[] {
-  if (!Array.isArray(members)) throw new ConfigurationError(`${what} is made of a list of signatures`, 'bad-signature');
+  const list: unknown = members;
+  if (!Array.isArray(list)) throw new ConfigurationError(`${what} is made of a list of signatures`, 'bad-signature');
   if (members.length > CHORD_MEMBERS_MAX && what === 'a chord') throw tooManyMembers();
   for (const member of members as unknown[]) {
     if (member instanceof Signature || member instanceof Pipeline || member instanceof Chord) continue;

@@ -1,26 +1,26 @@
 /** What `huey.enqueue` does with each thing that it takes: a signature, a pipeline, a group, a chord. */
 import { ConfigurationError } from '../runtime/errors.js';
 import { Assembly, idsAfter, itemOfSignature, type Assembled } from './assembly.js';
-import { Chord } from './chord.js';
+import { isChord } from './chord.js';
 import { ChordResult } from './chord-result.js';
 import type { Client } from './client.js';
-import { Group } from './group.js';
-import { Pipeline } from './pipeline.js';
+import { isGroup, type Group } from './group.js';
+import { isPipeline } from './pipeline.js';
 import { makeResultGroup, type ResultGroup } from './result-group.js';
 import { makeResult, type Result } from './result.js';
-import { Signature, type CallPlan } from './signature.js';
+import { isSignature, Signature, type CallPlan } from './signature.js';
 
 /** @throws ConfigurationError, PayloadError, EnqueueFailed, UniqueConflict */
 export async function enqueue(client: Client, what: unknown): Promise<Result<unknown> | ResultGroup | ChordResult> {
-  if (what instanceof Signature) return (await enqueueSignatures(client, [what]))[0] as Result<unknown>;
+  if (isSignature(what)) return (await enqueueSignatures(client, [what]))[0] as Result<unknown>;
   const assembly = new Assembly(client);
-  if (what instanceof Pipeline) {
+  if (isPipeline(what)) {
     const stages = assembly.pipeline(what);
     await client.sendTogether(assembly.items, assembly.chords);
     return makeResultGroup(client, handlesOf(client, stages));
   }
-  if (what instanceof Group) return enqueueGroup(client, assembly, what);
-  if (what instanceof Chord) {
+  if (isGroup(what)) return enqueueGroup(client, assembly, what);
+  if (isChord(what)) {
     const { members, callback } = assembly.chord(what);
     await client.sendTogether(assembly.items, assembly.chords);
     const [first, ...later] = handlesOf(client, callback);

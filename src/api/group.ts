@@ -39,3 +39,7 @@ export class Group<Values extends readonly unknown[] = readonly unknown[]> {
 export function group<const M extends readonly Member[]>(members: M): Group<MemberValues<M>> {
   return new Group(members);
 }
+
+export function isGroup(value: unknown): value is Group {
+  return value instanceof Group;
+}

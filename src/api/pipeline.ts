@@ -35,3 +35,7 @@ export class Pipeline<Rs extends readonly unknown[] = readonly unknown[]> {
     return new Pipeline(this.stages.map((stage, i) => (i === 0 ? stage.error(handler) : stage)));
   }
 }
+
+export function isPipeline(value: unknown): value is Pipeline {
+  return value instanceof Pipeline;
+}

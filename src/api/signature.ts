@@ -73,15 +73,19 @@ export class Signature<R = unknown, Left extends readonly unknown[] = readonly u
   }
 }
 
+export function isSignature(value: unknown): value is Signature {
+  return value instanceof Signature;
+}
+
 /** From what `pipe`, `error` and `chord` take: a task and arguments, or a signature. @throws ConfigurationError */
 export function signatureFrom(target: unknown, args: readonly unknown[], what: string): Signature {
-  if (target instanceof Signature) {
+  if (isSignature(target)) {
     if (args.length > 0) throw new ConfigurationError(`${what}: a signature has its arguments already`, 'bad-signature');
     return target;
   }
   if (typeof target === 'function' && typeof (target as { s?: unknown }).s === 'function') {
     const made = (target as unknown as { s(...all: readonly unknown[]): unknown }).s(...args);
-    if (made instanceof Signature) return made;
+    if (isSignature(made)) return made;
   }
   throw new ConfigurationError(`${what} takes a task and its arguments, or what task.s(...) gives`, 'bad-signature');
 }

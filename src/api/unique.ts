@@ -35,7 +35,7 @@ export function uniqueRule(options: UniqueOptions | false | undefined, what: str
   if (options === undefined || options === false) return undefined;
   checkKeys(options, KEYS, `unique of ${what}`);
   const { until = 'ended', ttl, onConflict = 'existing' } = options;
-  const key: unknown = options.key;
+  const { key } = options as { key?: unknown };
   if (key !== undefined && typeof key !== 'function') throw wrong(what, 'key must be a function that gives a text');
   if (until !== 'started' && until !== 'ended') throw wrong(what, "until must be 'started' or 'ended'");
   if (!['existing', 'replace', 'reject'].includes(onConflict)) throw wrong(what, "onConflict must be 'existing', 'replace' or 'reject'");
