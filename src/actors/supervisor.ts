@@ -292,10 +292,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#state = 'stopping';
     this.#fail(new HueyException('the supervisor was stopped while it started', 'stopped'));
     this.#log.info('stopping: nothing new is taken, what runs may finish', { grace: graceMs / 1000 });
-    await this.#helpers?.stop();
     const dispatcher = this.#dispatcher;
+    // Before anything is waited for: a second stop interrupts what runs, and that must not be leased here again.
+    dispatcher?.stopLeasing();
+    await this.#helpers?.stop();
     if (dispatcher) {
-      dispatcher.stopLeasing();
       const quiet = dispatcher.quiet();
       if (!(await within(quiet, graceMs))) {
         this.#log.warn('the grace period is over; what still runs is given back');

@@ -44,13 +44,15 @@ for (const way of WAYS) {
     it('can be told twice, the second time with less patience', async (t) => {
       const world = await ConsumerWorld.make(t, way);
       const { file, lines } = world.journal();
-      const consumer = await world.start({ workers: 1 });
+      const consumer = await world.start({ workers: 2 });
       await world.tasks.rest(file, 'a', 30);
       await poll('its start', () => lines().length === 1);
+      const stoppedAt = performance.now();
       const first = consumer.stop();
       const second = consumer.stop({ grace: 0 });
       await Promise.all([first, second]);
       await consumer.stop();
+      assert.ok(performance.now() - stoppedAt < 15_000);
       assert.deepEqual(await world.counts(), { ready: 1, scheduled: 0, running: 0, dead: 0, consumers: 0 });
     });
 
