@@ -30,6 +30,7 @@ class SupervisorGroup extends EventEmitter<SupervisorEvents> implements Supervis
   #scan: ModuleScan | undefined;
   #supervisors: SupervisorHandle[] = [];
   readonly #forwarded = new Set<EventName>();
+  #isStopped = false;
   #abandon: (error: Error) => void = () => undefined;
 
   constructor(options: SupervisorGroupOptions) {
@@ -50,21 +51,25 @@ class SupervisorGroup extends EventEmitter<SupervisorEvents> implements Supervis
     });
     abandoned.catch(() => undefined);
     const hueys = await Promise.race([this.#scan.found, abandoned]);
+    if (this.#isStopped) throw stopped();
     this.#supervisors = hueys.map(({ queue }) => {
       const logger = withQueue(rest.logger ?? silentLogger, queue);
       return createSupervisor({ ...rest, module: new URL(url), huey: queueSelector(queue), logger });
     });
     for (const name of this.#forwarded) this.#attach(name);
-    const starts = await Promise.allSettled(this.#supervisors.map((one) => one.start()));
-    const failed = starts.find((start) => start.status === 'rejected');
-    if (failed === undefined) return;
-    await this.stop({ grace: 0 });
-    throw failed.reason;
+    try {
+      await Promise.all(this.#supervisors.map((one) => one.start()));
+    } catch (error) {
+      // The others may be waiting for a storage that is away.
+      await this.stop({ grace: 0 });
+      throw error;
+    }
   }
 
   async stop(options: { grace?: number } = {}): Promise<void> {
+    this.#isStopped = true;
     if (this.#supervisors.length === 0) {
-      this.#abandon(new HueyException('the supervisors were stopped while they started', 'stopped'));
+      this.#abandon(stopped());
       await this.#scan?.cancel();
       return;
     }
@@ -86,6 +91,10 @@ class SupervisorGroup extends EventEmitter<SupervisorEvents> implements Supervis
       (supervisor as NodeJS.EventEmitter).on(name, (...event: unknown[]) => (this as NodeJS.EventEmitter).emit(name, ...event));
     }
   }
+}
+
+function stopped(): HueyException {
+  return new HueyException('the supervisors were stopped while they started', 'stopped');
 }
 
 /** Lines of several supervisors come through one log. */

@@ -1,8 +1,13 @@
 /** A module with several Hueys: a consumer for one of them, or one for each; and locks that are flushed at start. */
 import assert from 'node:assert/strict';
+import { symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { createSupervisors } from '../../src/actors/index.js';
 import { SqliteHuey } from '../../src/api/index.js';
+import { startNode } from '../support/child.js';
+import { poll } from '../support/poll.js';
+import { projectRoot } from '../support/project-root.js';
 import { RUNNING, runCommand, startCommand, userProject } from './command.js';
 
 const SEVERAL = `
@@ -41,7 +46,6 @@ describe('a module with several Hueys', () => {
     await consumer.waitFor(/is running {2}queue=beans [^\n]*workers=1 tasks=1/);
     await consumer.waitFor(/is running {2}queue=peas [^\n]*workers=1 tasks=1/);
     assert.doesNotMatch(consumer.output(), /queue=pods/);
-    const { startNode } = await import('../support/child.js');
     const producer = startNode([path.join(cwd, 'call.js')], { cwd });
     await producer.waitFor(/value 3/);
     await consumer.waitFor(/counted 3 beans/);
@@ -72,6 +76,38 @@ describe('a module with several Hueys', () => {
       assert.equal(code, expected, `${args.join(' ')}: ${stderr}`);
       assert.match(stderr, says);
     }
+  });
+
+  it('is embedded as one that starts, tells and stops together', async (t) => {
+    // The consumer is in this process, which stands in another folder.
+    const beside = SEVERAL.replace(/SqliteHuey\('(\w+)'\)/g, "SqliteHuey('$1', { filename: import.meta.dirname + '/$1.db' })");
+    const cwd = await userProject(t, { 'tasks.js': beside, 'call.js': CALL });
+    const supervisors = createSupervisors({ module: path.join(cwd, 'tasks.js'), workers: 1 });
+    const queues: string[] = [];
+    const completed: string[] = [];
+    supervisors.on('ready', ({ queue }) => queues.push(queue));
+    await supervisors.start();
+    supervisors.on('complete', ({ task }) => completed.push(task.name));
+    t.after(() => supervisors.stop({ grace: 0 }));
+    assert.deepEqual(queues.sort(), ['beans', 'peas']);
+    const producer = startNode([path.join(cwd, 'call.js')], { cwd });
+    await producer.waitFor(/value 3/);
+    await poll('both events', () => completed.length === 2);
+    assert.deepEqual(completed.sort(), ['countBeans', 'countPeas']);
+    await assert.rejects(supervisors.start(), { code: 'started-before' });
+    await supervisors.stop();
+  });
+
+  it('may be TypeScript', async (t) => {
+    const cwd = await userProject(t, { 'tasks.ts': `enum Bean { Red }\n${SEVERAL}\nexport const bean: Bean = Bean.Red;\n` });
+    await symlink(path.join(projectRoot(), 'node_modules/tsx'), path.join(cwd, 'node_modules/tsx'), 'dir');
+    const child = startCommand(t, ['tasks.ts', '--all', '--import', 'tsx', '-w', '1'], { cwd });
+    await child.waitFor(/is running {2}queue=beans/);
+    await child.waitFor(/is running {2}queue=peas/);
+    const { code, stdout } = await runCommand(t, ['status', '--module', 'tasks.ts', '--huey', 'two', '--import', 'tsx', '--json'], { cwd });
+    assert.equal(code, 0);
+    const { queue, consumers } = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual({ queue, consumers }, { queue: 'peas', consumers: 1 });
   });
 
   it('can be stopped while the module loads', async (t) => {

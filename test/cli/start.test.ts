@@ -164,13 +164,7 @@ describe('a consumer that starts', () => {
     const child = startCommand(t, ['tasks.js', '-w', '1', '-S', ...idle], { cwd });
     await child.waitFor(RUNNING);
     const names = [...child.stdout().matchAll(/^--(\S+) has no effect: \S.+$/gm)].map(([, name]) => name);
-    const expected = [
-      'delay',
-      'max-delay',
-      'backoff',
-      'health-check-interval',
-      'disable-health-check',
-    ];
+    const expected = ['delay', 'max-delay', 'backoff', 'health-check-interval', 'disable-health-check'];
     assert.deepEqual(names, expected);
   });
 });

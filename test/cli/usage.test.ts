@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { readCommandLine } from '../../bin/command-line.js';
 import { nearest } from '../../bin/nearest.js';
 import { OPTION_NAMES, optionOf, variableOf } from '../../bin/options.js';
+import { settingsOf } from '../../bin/settings.js';
 import { UsageError } from '../../bin/values.js';
 import { projectRoot } from '../support/project-root.js';
 import { GOOD_MODULE, runCommand, userProject } from './command.js';
@@ -86,6 +87,12 @@ describe('the options', () => {
     assert.equal(values.flag('simple'), true);
     assert.equal(values.text('module'), 'tasks.js');
     assert.equal(values.has('lease'), false);
+  });
+
+  it('become those of the supervisor', async (t) => {
+    const cwd = await userProject(t, { 'tasks.js': GOOD_MODULE });
+    const { supervisor, all } = settingsOf(await read(['tasks.js', '-M', '100', '-f', '-L', 'a, b,', '--all']), cwd);
+    assert.deepEqual([supervisor.maxTasks, supervisor.flushLocks, supervisor.extraLocks, all], [100, true, ['a', 'b'], true]);
   });
 
   it('count as they are given last', async () => {
