@@ -5,6 +5,7 @@
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { connectActor, exposeActor, type ActorMethods, type ActorRef } from '../runtime/actor-ref.js';
 import { COMMAND_TIMEOUT_MS, MINUTE_MS } from '../runtime/limits.js';
+import { threadArguments } from '../runtime/thread-arguments.js';
 
 const RESTARTS_MAX = 10;
 const RESTARTS_WITHIN_MS = 10 * MINUTE_MS;
@@ -57,7 +58,12 @@ export class ActorThread<Own, Data> {
     const up = new MessageChannel();
     exposeActor(up.port1, offers);
     const start: ActorStart<Data> = { inbox: down.port2, outbox: up.port2, data };
-    const worker = new Worker(new URL(file, import.meta.url), { name, workerData: start, transferList: [down.port2, up.port2] });
+    const worker = new Worker(new URL(file, import.meta.url), {
+      name,
+      workerData: start,
+      transferList: [down.port2, up.port2],
+      execArgv: threadArguments(),
+    });
     let failure = new Error(`${name} ended`);
     worker.on('error', (error) => {
       failure = error;

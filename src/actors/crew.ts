@@ -132,7 +132,10 @@ export class Crew {
           }
           this.#employ();
         },
-        onUnloadable: (_, error) => this.#unloadable(error),
+        onUnloadable: (one, error) => {
+          one.unloadable = true;
+          this.#unloadable(error);
+        },
         onOutcome: (_, lane, slot, outcome) => events.onOutcome(lane, slot, outcome),
         onFinished: (_, lane, runs) => events.onFinished(lane, runs),
         onStarted: (_, lane, slot) => events.onStarted(lane, slot),
@@ -159,7 +162,8 @@ export class Crew {
     }
     this.#employ();
     if (worked || place.wasReady) this.#fill();
-    else this.#unloadable({ name: 'Error', message: `the thread died before the module was loaded: ${reason}`, code: 'false-start' });
+    else if (!place.unloadable)
+      this.#unloadable({ name: 'Error', message: `the thread died before the module was loaded: ${reason}`, code: 'false-start' });
   }
 
   /** A thread that has served enough gets no more work, and ends when it has nothing left. */

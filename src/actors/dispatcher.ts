@@ -71,6 +71,8 @@ export class Dispatcher {
   readonly #hand = new Hand(HAND_MS, () => this.#releaseHand(false));
   /** A suspect that waits for a place of its own. */
   #suspect: string | undefined;
+  /** What calls that have no answer yet carry. */
+  readonly #underWay = new Set<StepWork>();
   /** Lanes that calls under way were made for. */
   #promised = 0;
   #suspectPromised = false;
@@ -82,6 +84,8 @@ export class Dispatcher {
   #pumpDue = false;
   /** The storage's clock minus this machine's. */
   #skewMs = 0;
+  /** The storage's clock minus this machine's monotonic one. */
+  #offsetMs = Date.now() - performance.now();
   #whenQuiet: (() => void) | undefined;
 
   constructor(calls: StepCalls, interruptWait: () => void, options: DispatcherOptions, events: DispatcherEvents) {
@@ -101,12 +105,14 @@ export class Dispatcher {
     });
   }
 
-  get skewMs(): number {
-    return this.#skewMs;
+  /** The storage's clock, carried on by this machine's monotonic one: a step of the wall clock here changes nothing. */
+  get storageNow(): number {
+    return this.#offsetMs + performance.now();
   }
 
   noteStorageTime(now: number): void {
     this.#skewMs = now - Date.now();
+    this.#offsetMs = now - performance.now();
   }
 
   add(place: Place): void {
@@ -204,7 +210,10 @@ export class Dispatcher {
       for (const lane of place.lanes) for (let slot = 0; slot < lane.count; slot++) ids.add(idOf(lane.message(slot)));
     }
     for (const text of this.#hand.texts) ids.add(idOf(text));
-    for (const { id } of this.#transitions) ids.add(id);
+    for (const { transitions, completions } of [...this.#underWay, { transitions: this.#transitions, completions: this.#completions }]) {
+      for (const { id } of transitions) ids.add(id);
+      for (const bytes of completions) for (const { id } of decodeCompletions(bytes)) ids.add(id);
+    }
     if (this.#suspect !== undefined) ids.add(idOf(this.#suspect));
     return ids;
   }
@@ -287,6 +296,8 @@ export class Dispatcher {
   }
 
   #promise(work: StepWork, sign: 1 | -1): void {
+    if (sign === 1) this.#underWay.add(work);
+    else this.#underWay.delete(work);
     this.#promised += sign * work.chunks;
     if (work.solo) this.#suspectPromised = sign === 1;
   }
@@ -339,7 +350,7 @@ export class Dispatcher {
     try {
       message = this.#options.codec.decodeMessage(text);
       const { resultTtlMs, intermediateErrors, codec } = this.#options;
-      decision = decide(text, message, outcome, { now: Date.now() + this.#skewMs, resultTtlMs, intermediateErrors, codec });
+      decision = decide(text, message, outcome, { now: this.storageNow, resultTtlMs, intermediateErrors, codec });
       const error = 'error' in outcome ? outcome.error : undefined;
       for (const signal of signalsOf(outcome, decision)) {
         if (this.#options.signals.has(signal)) this.#signals.push({ signal, text, ...(error === undefined ? {} : { error }) });

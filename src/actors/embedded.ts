@@ -7,6 +7,7 @@ import path from 'node:path';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { connectActor, type ActorRef } from '../runtime/actor-ref.js';
 import { HueyException } from '../runtime/errors.js';
+import { threadArguments } from '../runtime/thread-arguments.js';
 import type { EmbeddedData, EmbeddedMethods, FromEmbedded } from './embedded-thread.js';
 import { silentLogger, type Logger } from './log.js';
 import type { SupervisorEvents } from './supervisor-events.js';
@@ -49,6 +50,7 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
       name: 'supervisor',
       workerData: data,
       transferList: [down.port2, up.port2],
+      execArgv: threadArguments(),
     });
     this.#worker = worker;
     this.#listen(up.port1, worker);

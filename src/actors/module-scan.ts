@@ -7,6 +7,7 @@ import type { ConnectionSpec } from '../runtime/connection.js';
 import { ConfigurationError } from '../runtime/errors.js';
 import type { ErrorInfo } from '../runtime/lifecycle.js';
 import type { HueySettings } from '../runtime/worker-context.js';
+import { threadArguments } from '../runtime/thread-arguments.js';
 import { threadImports } from './thread-imports.js';
 
 export interface ModuleQuestion {
@@ -37,7 +38,7 @@ export function scanModule(question: ModuleQuestion, imports: readonly string[] 
   const worker = new Worker(new URL('./module-scan-thread.js', import.meta.url), {
     workerData: question,
     stdout: true,
-    execArgv: [...process.execArgv, ...threadImports(imports, question.module).flatMap((one) => ['--import', one])],
+    execArgv: [...threadArguments(), ...threadImports(imports, question.module).flatMap((one) => ['--import', one])],
   });
   worker.stdout.pipe(process.stderr, { end: false });
   let isCanceled = false;

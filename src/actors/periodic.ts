@@ -95,7 +95,11 @@ async function settle(entry: Entry, minuteMs: number, now: number): Promise<void
     if (due === undefined) due = at;
     else skipped += 1;
   }
-  if (due !== undefined) await supervisor.tick(entry.name, due);
+  if (due !== undefined && !(await supervisor.tick(entry.name, due))) {
+    // Another consumer was first, or, by the storage's clock, the minute has not come yet: then it is still owed.
+    const [last] = await supervisor.lastTicks([entry.name]);
+    if (last === undefined || last < due) throw new Error(`the minute has not come yet for ${entry.name}`);
+  }
   entry.settledMs = Math.max(entry.settledMs, minuteMs);
   if (skipped > 0) await supervisor.skipped(entry.name, skipped);
 }

@@ -47,6 +47,8 @@ export class Place {
   retired = false;
   /** It was ended on purpose. */
   killed = false;
+  /** The module did not load in it. */
+  unloadable = false;
   /** It has loaded the module. */
   wasReady = false;
   /** When the last chunk came to its end: the next one's time counts from here. */

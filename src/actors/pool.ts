@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { threadArguments } from '../runtime/thread-arguments.js';
 import type { SessionStart } from './protocol.js';
 
 export interface PoolOptions {
@@ -17,7 +18,7 @@ export interface PoolOptions {
 export class ThreadPool {
   readonly #piscina: Piscina;
 
-  constructor({ threads, execArgv, onError }: PoolOptions) {
+  constructor({ threads, execArgv = [], onError }: PoolOptions) {
     this.#piscina = new Piscina({
       filename: new URL('./worker-entry.cjs', import.meta.url).href,
       // Threads start when their run is asked for: each is paid for only when it is wanted.
@@ -28,7 +29,7 @@ export class ThreadPool {
       // The default parks an idle thread in Atomics.wait, where its timers and sockets get no turn.
       atomics: 'disabled',
       recordTiming: false,
-      ...(execArgv === undefined || execArgv.length === 0 ? {} : { execArgv: [...process.execArgv, ...execArgv] }),
+      execArgv: [...threadArguments(), ...execArgv],
     });
     // A timer that an ended task left behind may throw while no run is waited for; unheard, it would end the process.
     this.#piscina.on('error', onError);

@@ -3,7 +3,7 @@
  * comes: the storage gives a repeated call the reply that was lost. A wait for work is a lane of its own.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConsumerReaped, MalformedMessage, StorageRefused } from '../runtime/errors.js';
+import { ConfigurationError, ConsumerReaped, MalformedMessage, StorageRefused } from '../runtime/errors.js';
 import type { StepCall, StepReply, Storage } from '../runtime/storage.js';
 
 export type StepWork = Omit<StepCall, 'consumer' | 'lane' | 'seq'>;
@@ -67,10 +67,15 @@ export class StepCalls {
       try {
         return await send(call, again);
       } catch (error) {
-        if (error instanceof ConsumerReaped || error instanceof MalformedMessage || this.#ended.signal.aborted) throw error;
+        if (isFinal(error) || this.#ended.signal.aborted) throw error;
         this.#onTrouble(error as Error);
         await sleep(error instanceof StorageRefused ? REFUSED_MS : pauseMs, undefined, { signal: this.#ended.signal });
       }
     }
   }
+}
+
+/** The same call would come to the same end. */
+function isFinal(error: unknown): boolean {
+  return error instanceof ConsumerReaped || error instanceof MalformedMessage || error instanceof ConfigurationError;
 }

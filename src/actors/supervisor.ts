@@ -279,7 +279,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #startActors(storage: Storage, manifest: Manifest): void {
     this.#helpers = new SupportingActors(storage, manifest, this.#settings, {
       log: this.#log,
-      skewMs: () => this.#dispatcher?.skewMs ?? 0,
+      storageNow: () => this.#dispatcher?.storageNow ?? Date.now(),
       onFault: (error) => this.#cannotGoOn(error),
     });
   }

@@ -1,5 +1,6 @@
 /** The scheduler and the periodic actor as the supervisor sees them: what they may ask of it, and what they are told. */
 import { IdGenerator } from '../runtime/ids.js';
+import { PayloadCodec } from '../runtime/payload-codec.js';
 import type { Storage } from '../runtime/storage.js';
 import { ActorThread } from './actor-thread.js';
 import type { Logger } from './log.js';
@@ -11,8 +12,8 @@ import { tickMessage } from './tick-message.js';
 
 export interface SupportDuties {
   log: Logger;
-  /** The storage's clock minus this machine's. */
-  skewMs(): number;
+  /** The storage's clock. */
+  storageNow(): number;
   /** An actor died too often. */
   onFault(error: Error): void;
 }
@@ -56,12 +57,13 @@ export class SupportingActors {
   #periodicOffers(storage: Storage, manifest: Manifest): PeriodicOffers {
     const ids = new IdGenerator();
     const { log } = this.#duties;
+    const codec = new PayloadCodec(manifest.queue, manifest.settings.payload);
     return {
-      storageNow: () => Date.now() + this.#duties.skewMs(),
+      storageNow: () => this.#duties.storageNow(),
       tick: async (name, minuteMs) => {
         const task = manifest.tasks.find((one) => one.name === name);
         if (!task) return false;
-        const ticked = await storage.tick({ task: name, minuteMs, text: tickMessage(task, ids.next(), minuteMs, Date.now()) });
+        const ticked = await storage.tick({ task: name, minuteMs, text: tickMessage(task, ids.next(), minuteMs, Date.now(), codec) });
         log.debug(ticked ? 'a periodic task is due' : 'a tick was enqueued by another consumer', { task: name });
         return ticked;
       },
