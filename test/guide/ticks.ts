@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { tickMessage } from '../../src/actors/tick-message.js';
 import { IdGenerator } from '../../src/runtime/ids.js';
 import { MINUTE_MS } from '../../src/runtime/limits.js';
+import { PLAIN_CODEC } from '../../src/runtime/payload-codec.js';
 import type { Storage } from '../../src/runtime/storage.js';
 import { poll } from '../support/poll.js';
 
@@ -24,7 +25,7 @@ export class Ticks {
   async next(): Promise<void> {
     const settings = { retries: 0, retryDelayMs: 0, retryBackoff: 1, priority: 0, timeoutMs: 0, graceMs: 0 };
     this.#minuteMs += MINUTE_MS;
-    const text = tickMessage({ name: this.#task, settings }, this.#ids.next(), this.#minuteMs, Date.now());
+    const text = tickMessage({ name: this.#task, settings }, this.#ids.next(), this.#minuteMs, Date.now(), PLAIN_CODEC);
     assert.equal(await this.#storage.tick({ task: this.#task, minuteMs: this.#minuteMs, text }), true);
     await poll('the end of the tick', async () => {
       const { ready, running } = await this.#storage.counts();
