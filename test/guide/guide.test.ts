@@ -153,6 +153,11 @@ for (const [storageName, open] of Object.entries(STORAGES)) {
       const consumer = await reader.consumer(['tasks.js', '-w', '3']);
       const watcher = reader.start('watch.js');
       await watcher.waitFor(/^watching$/m);
+      // Consumers look once a second whether somebody listens.
+      await poll('the first event', async () => {
+        await reader.run('results.js');
+        return watcher.output().includes('countBeans');
+      });
       assert.equal(await reader.run('locking.js'), printedBy('locking.js'));
       assert.deepEqual(await watcher.exited, { code: 0, signal: null }, watcher.output());
       const seen = watcher.stdout().split('\n');
