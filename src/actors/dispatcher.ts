@@ -13,10 +13,10 @@ import { decodeCompletions } from '../runtime/completion.js';
 import { errorInfo } from '../runtime/error-data.js';
 import { buryUnreadable, decide, type Decision, type Outcome } from '../runtime/lifecycle.js';
 import { idOf, SEPARATOR, type Message } from '../runtime/message.js';
-import type { PayloadCodec } from '../runtime/payload-codec.js';
-import { signalsOf, type SignalName } from '../runtime/signals.js';
-import type { Chunk, Dropped, StepReply, Transition } from '../runtime/storage.js';
+import { signalsOf } from '../runtime/signals.js';
+import type { Chunk, StepReply, Transition } from '../runtime/storage.js';
 import { ChunkSizer } from './chunk-sizer.js';
+import type { DispatcherEvents, DispatcherOptions } from './dispatcher-options.js';
 import { freeLanes, type FreeLane } from './free-lanes.js';
 import { Hand } from './hand.js';
 import { stoppedOutcome, type Lane } from './lane.js';
@@ -30,30 +30,6 @@ import { Watchdog } from './watchdog.js';
 const HAND_MS = 50;
 /** One wait for work; between two the connection proves that it lives. */
 const WAIT_MS = 2000;
-
-export interface DispatcherEvents {
-  /** What became of a task that did not simply complete. */
-  onDecision(message: Message | undefined, decision: Decision, outcome: Outcome): void;
-  onDropped(dropped: readonly Dropped[]): void;
-  /** Commits that were refused: the tasks were not this consumer's any more. */
-  onRefused(count: number): void;
-  /** These commits counted: whoever handles their signals may be told. */
-  onSignals(list: PendingSignal[]): void;
-  /** A call ended for good: the consumer was reaped. */
-  onReaped(): void;
-  onFault(error: Error): void;
-}
-
-export interface DispatcherOptions {
-  resultTtlMs: number;
-  graceMs: (task: string) => number | undefined;
-  /** Whether anybody wants to know of each task that starts or completes. */
-  observe: () => boolean;
-  /** Signals that the module has handlers for. */
-  signals: ReadonlySet<SignalName>;
-  intermediateErrors: boolean;
-  codec: PayloadCodec;
-}
 
 export class Dispatcher {
   readonly #calls: StepCalls;
