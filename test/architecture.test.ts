@@ -23,8 +23,7 @@ const OWNERS: Record<string, RegExp> = {
 
 const LINES_MAX = 400;
 /** Files that are longer, and why they are not two. */
-const LONG_FILES: Record<string, string> = {
-};
+const LONG_FILES: Record<string, string> = {};
 
 interface Import {
   file: string;

@@ -1,0 +1,31 @@
+/** What a dispatcher is told at its start, and what it tells. */
+import type { Decision, Outcome } from '../runtime/lifecycle.js';
+import type { Message } from '../runtime/message.js';
+import type { PayloadCodec } from '../runtime/payload-codec.js';
+import type { SignalName } from '../runtime/signals.js';
+import type { Dropped } from '../runtime/storage.js';
+import type { PendingSignal } from './protocol.js';
+
+export interface DispatcherEvents {
+  /** What became of a task that did not simply complete. */
+  onDecision(message: Message | undefined, decision: Decision, outcome: Outcome): void;
+  onDropped(dropped: readonly Dropped[]): void;
+  /** Commits that were refused: the tasks were not this consumer's any more. */
+  onRefused(count: number): void;
+  /** These commits counted: whoever handles their signals may be told. */
+  onSignals(list: PendingSignal[]): void;
+  /** A call ended for good: the consumer was reaped. */
+  onReaped(): void;
+  onFault(error: Error): void;
+}
+
+export interface DispatcherOptions {
+  resultTtlMs: number;
+  graceMs: (task: string) => number | undefined;
+  /** Whether anybody wants to know of each task that starts or completes. */
+  observe: () => boolean;
+  /** Signals that the module has handlers for. */
+  signals: ReadonlySet<SignalName>;
+  intermediateErrors: boolean;
+  codec: PayloadCodec;
+}
