@@ -1,52 +1,14 @@
 #!/usr/bin/env node
-/** The command: reads what was typed, hands over to the module's own copy of this package or runs a consumer or a tool, exits. */
-import { readFileSync } from 'node:fs';
-import { readCommandLine } from './command-line.js';
-import { runConsumer } from './consumer.js';
-import { handOver, otherCopy } from './other-copy.js';
-import { moduleOfTool } from './queue-place.js';
-import { settingsOf } from './settings.js';
-import { runTool } from './tools.js';
-import { UsageError } from './values.js';
+/**
+ * The command's entry. Where a consumer will run, its first thread starts now and comes up on another core while this one
+ * reads the rest of the command (bin/main.ts).
+ */
+import { warmThread } from '../src/actors/pool.js';
 
-const USAGE = 2;
+const [first = '--help'] = process.argv.slice(2);
+const isConsumer = first.startsWith('-') ? !/^(-h|--help|--version)$/.test(first) : /[./]/.test(first);
+// Other arguments of node for the threads make the warm one useless.
+const isPlain = process.env['HUEY_IMPORT'] === undefined && !process.argv.some((word) => word.startsWith('--import'));
+if (isConsumer && isPlain) warmThread();
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`huey-runtime: ${error.message}\n`);
-  process.exit(USAGE);
-}
-
-async function main(argv: readonly string[]): Promise<void> {
-  // Whoever read the output may leave (a pipe to head, a terminal that closed); the consumer goes on.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-  const command = await readCommandLine(argv, process.env);
-  switch (command.kind) {
-    case 'help':
-      process.stdout.write(`${command.text}\n`);
-      return;
-    case 'version':
-      process.stdout.write(`${version()}\n`);
-      return;
-    case 'run': {
-      const settings = settingsOf(command.values);
-      const other = otherCopy(settings.module);
-      if (other !== undefined) return handOver(other, argv);
-      process.exit(await runConsumer(settings));
-    }
-    case 'tool': {
-      const module = moduleOfTool(command.call.values);
-      const other = module === undefined ? undefined : otherCopy(module);
-      if (other !== undefined) return handOver(other, argv);
-      process.exitCode = await runTool(command.call);
-      return;
-    }
-  }
-}
-
-function version(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-  return version;
-}
+await import('./main.js');

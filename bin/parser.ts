@@ -1,7 +1,10 @@
-/** The only file that knows yargs, which finds the options of a table in the arguments and lays out the help. */
-import yargs, { type Argv } from 'yargs';
+/**
+ * Finds the options of a table in the arguments, with the parser that yargs uses. yargs itself takes as long to load as node to
+ * start, so only the help, which it lays out (help.ts), loads it.
+ */
+import parser, { type Arguments } from 'yargs-parser';
 import { nearest } from './nearest.js';
-import { variableFor, type OptionTable } from './option.js';
+import type { OptionTable } from './option.js';
 import { UsageError } from './values.js';
 
 export interface Page {
@@ -24,64 +27,57 @@ export interface Found {
 }
 
 const OWN_FLAGS = ['help', 'version'];
-const HELP_WIDTH_MAX = 120;
+
+/** Unknown options come back among the arguments, so that the error can name the nearest; Huey's --no-periodic is a name. */
+const CONFIGURATION = {
+  'unknown-options-as-args': true,
+  'boolean-negation': false,
+  'camel-case-expansion': false,
+  'dot-notation': false,
+  'greedy-arrays': false,
+  'parse-numbers': false,
+  'parse-positional-numbers': false,
+  'strip-aliased': true,
+};
 
 /** @throws UsageError on an option that the table does not have. */
 export function parse(table: OptionTable, argv: readonly string[], page: Page): Found {
-  const parser = makeParser(table, argv, page);
-  const { _: rest, $0: _command, ...options } = parser.parseSync() as Record<string, unknown> & { _: (string | number)[] };
+  const { _: rest, ...options } = readArguments(table, argv);
   const words = rest.map(String);
   if (options['help'] !== true && options['version'] !== true) {
     checkUnknown(table, words, options, page);
     checkFlags(table, argv);
   }
-  return { words, options, help: () => parser.getHelp() };
+  return { words, options, help: async () => (await import('./help.js')).layOut(table, page) };
 }
 
-function makeParser(table: OptionTable, argv: readonly string[], page: Page): Argv {
-  const parser = yargs([...argv])
-    .scriptName('huey-runtime')
-    .usage(`Usage: $0 ${page.usage}\n\n${page.about}`)
-    .exitProcess(false)
-    .detectLocale(false)
-    .help(false)
-    .version(false)
-    .parserConfiguration({
-      // Unknown options come back among the arguments, so that the error can name the nearest; Huey's --no-periodic is a name.
-      'unknown-options-as-args': true,
-      'boolean-negation': false,
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'greedy-arrays': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'strip-aliased': true,
-    })
-    .fail((message) => {
-      const missing = /Not enough arguments following: (\S+)/.exec(message);
-      throw new UsageError(missing ? `--${longName(table, missing[1] ?? '')} needs a value` : message);
-    });
-  for (const [name, option] of Object.entries(table)) {
-    const { kind, group, help, letter, byDefault } = option;
-    const variable = variableFor(name, option);
-    parser.option(name, {
-      group,
-      describe: variable === undefined ? help : `${help} (${variable})`,
-      ...(letter === undefined ? {} : { alias: letter }),
-      ...(kind === 'flag' ? { boolean: true } : { requiresArg: true, ...(kind === 'list' ? { array: true } : {}) }),
-      ...(byDefault === undefined ? {} : { defaultDescription: byDefault }),
-    });
+function readArguments(table: OptionTable, argv: readonly string[]): Arguments {
+  const named = (wanted: (option: OptionTable[string]) => boolean): string[] =>
+    Object.keys(table).filter((name) => wanted(option(table, name)));
+  const flags = named(({ kind }) => kind === 'flag');
+  const { argv: found, error } = parser.detailed([...argv], {
+    alias: {
+      help: ['h'],
+      ...Object.fromEntries(Object.entries(table).flatMap(([name, { letter }]) => (letter === undefined ? [] : [[name, [letter]]]))),
+    },
+    boolean: [...flags, ...OWN_FLAGS],
+    array: named(({ kind }) => kind === 'list'),
+    // Not a number: at least one.
+    narg: Object.fromEntries(named(({ kind }) => kind !== 'flag').map((name) => [name, Number.NaN])),
+    configuration: CONFIGURATION,
+  });
+  if (error !== null) {
+    const { message } = error as Error;
+    const missing = /Not enough arguments following: (\S+)/.exec(message);
+    throw new UsageError(missing ? `--${longName(table, missing[1] ?? '')} needs a value` : message);
   }
-  // Where help is asked for and nothing runs: a command of yargs would take the arguments that are the consumer's.
-  if (argv.some((arg) => arg === '-h' || arg === '--help')) {
-    for (const { usage, help } of page.commands ?? []) parser.command(usage, help);
-  }
-  parser
-    .option('help', { alias: 'h', boolean: true, describe: 'Show this help' })
-    .option('version', { boolean: true, describe: 'Show the version' });
-  for (const [line, about] of page.examples) parser.example(line, about);
-  if (page.epilogue !== undefined) parser.epilogue(page.epilogue);
-  return parser.wrap(Math.min(HELP_WIDTH_MAX, process.stdout.columns ?? HELP_WIDTH_MAX));
+  return found;
+}
+
+function option(table: OptionTable, name: string): OptionTable[string] {
+  const found = table[name];
+  if (found === undefined) throw new RangeError(`no option ${name}`);
+  return found;
 }
 
 function checkUnknown(table: OptionTable, words: readonly string[], options: Record<string, unknown>, page: Page): void {
@@ -97,7 +93,7 @@ function checkUnknown(table: OptionTable, words: readonly string[], options: Rec
   throw new UsageError(meant === undefined ? `unknown option ${shown}; see ${help}` : `unknown option ${shown}; did you mean --${meant}?`);
 }
 
-/** yargs takes `--quiet=maybe` for false. */
+/** The parser takes `--quiet=maybe` for false. */
 function checkFlags(table: OptionTable, argv: readonly string[]): void {
   for (const arg of argv) {
     const [, name = '', value = ''] = /^--([a-z-]+)=(.*)$/.exec(arg) ?? [];

@@ -16,7 +16,8 @@ const OWNERS: Record<string, RegExp> = {
   comlink: /^src\/runtime\/actor-ref\.ts$/,
   piscina: /^src\/actors\/pool\.ts$/,
   luxon: /^src\/runtime\/clock\.ts$/,
-  yargs: /^bin\//,
+  yargs: /^bin\/help\.ts$/,
+  'yargs-parser': /^bin\/parser\.ts$/,
   libsql: /^src\/runtime\/storage\/sqlite-driver\.ts$/,
   'node:sqlite': /^src\/runtime\/storage\/sqlite-driver\.ts$/,
 };

@@ -60,8 +60,6 @@ export class Crew {
     this.#options = options;
     this.#events = events;
     this.#pool = new ThreadPool({
-      // One more for the spare, one more for the time in which a stuck thread is not gone yet.
-      threads: options.workers + 2,
       execArgv: threadImports(options.imports, options.module).flatMap((one) => ['--import', one]),
       onError: (error) => events.onStray({ name: error.name, message: error.message, code: 'stray' }),
     });

@@ -153,7 +153,12 @@ export class Place {
         this.wasReady = true;
         this.#events.onReady(this, message.manifest);
         break;
+      case 'ended':
+        this.#kill.abort();
+        break;
       case 'unloadable':
+        this.#state = 'ending';
+        this.#kill.abort();
         this.#events.onUnloadable(this, message.error);
         break;
     }

@@ -8,29 +8,20 @@ import { threadArguments } from '../runtime/thread-arguments.js';
 import type { SessionStart } from './protocol.js';
 
 export interface PoolOptions {
-  threads: number;
   /** For the threads alone, such as ['--import', 'tsx']. */
   execArgv?: readonly string[];
   /** An error of a thread that no run was waiting for. */
   onError: (error: Error) => void;
 }
 
+/** How many threads there are is decided by whoever asks for runs; this only bounds it. */
+const THREADS_MAX = 2048;
+
 export class ThreadPool {
   readonly #piscina: Piscina;
 
-  constructor({ threads, execArgv = [], onError }: PoolOptions) {
-    this.#piscina = new Piscina({
-      filename: new URL('./worker-entry.cjs', import.meta.url).href,
-      // Threads start when their run is asked for: each is paid for only when it is wanted.
-      minThreads: 0,
-      maxThreads: threads,
-      idleTimeout: 0,
-      concurrentTasksPerWorker: 1,
-      // The default parks an idle thread in Atomics.wait, where its timers and sockets get no turn.
-      atomics: 'disabled',
-      recordTiming: false,
-      execArgv: [...threadArguments(), ...execArgv],
-    });
+  constructor({ execArgv = [], onError }: PoolOptions) {
+    this.#piscina = (execArgv.length === 0 ? takeWarm() : undefined) ?? makePiscina(execArgv);
     // A timer that an ended task left behind may throw while no run is waited for; unheard, it would end the process.
     this.#piscina.on('error', onError);
   }
@@ -43,4 +34,35 @@ export class ThreadPool {
   async destroy(): Promise<void> {
     await this.#piscina.destroy();
   }
+}
+
+let warm: Piscina | undefined;
+
+/**
+ * Starts the first thread of the next pool. The command calls it before it reads its own arguments: on another core the
+ * thread is up by the time that they are read.
+ */
+export function warmThread(): void {
+  warm ??= makePiscina([]);
+}
+
+function takeWarm(): Piscina | undefined {
+  const piscina = warm;
+  warm = undefined;
+  return piscina;
+}
+
+function makePiscina(execArgv: readonly string[]): Piscina {
+  return new Piscina({
+    filename: new URL('./worker-entry.cjs', import.meta.url).href,
+    // One is always up ahead; the others start when their run is asked for.
+    minThreads: 1,
+    maxThreads: THREADS_MAX,
+    idleTimeout: 0,
+    concurrentTasksPerWorker: 1,
+    // The default parks an idle thread in Atomics.wait, where its timers and sockets get no turn.
+    atomics: 'disabled',
+    recordTiming: false,
+    execArgv: [...threadArguments(), ...execArgv],
+  });
 }

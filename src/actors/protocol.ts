@@ -47,6 +47,8 @@ export type FromThread =
   | number
   | { kind: 'ready'; manifest: Manifest }
   | { kind: 'unloadable'; error: ErrorInfo }
+  /** Nothing runs any more, and the module's shutdown hooks are through. */
+  | { kind: 'ended' }
   /** In a chunk that is observed. */
   | { kind: 'started'; lane: number; slot: number }
   /** What completed in a chunk that is observed: slot, ms, slot, ms, ... */

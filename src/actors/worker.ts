@@ -21,7 +21,7 @@ import { PortStorage } from './storage-port.js';
 
 type Chunk = Extract<ToThread, { kind: 'chunk' }>;
 
-/** Run by Piscina (`name: 'session'`); resolves when the supervisor asks the thread to end. */
+/** Run by Piscina (`name: 'session'`); its end is the end of the thread. */
 export async function session(start: SessionStart): Promise<void> {
   const storage = new PortStorage(start.storagePort);
   const context: WorkerContext = workerContext() ?? { storage, hueys: [] };
@@ -31,9 +31,7 @@ export async function session(start: SessionStart): Promise<void> {
     huey = await loadHuey(start.module, start.huey, context.hueys);
   } catch (error) {
     post(start.port, { kind: 'unloadable', error: errorInfo(error) });
-    storage.close();
-    start.port.close();
-    return;
+    return forEver();
   }
   context.queue = huey.name;
   await huey.hooks.runStartup();
@@ -50,8 +48,16 @@ export async function session(start: SessionStart): Promise<void> {
   });
   await worker.ended;
   await huey.hooks.runShutdown();
-  storage.close();
-  start.port.close();
+  post(start.port, { kind: 'ended' });
+  return forEver();
+}
+
+/**
+ * The supervisor ends the thread. A run that came to its end would leave it to the pool, and the next run would find
+ * the modules of this one, broken or old.
+ */
+async function forEver(): Promise<void> {
+  return new Promise(() => undefined);
 }
 
 class Worker implements StopView {
