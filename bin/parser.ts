@@ -67,7 +67,7 @@ function readArguments(table: OptionTable, argv: readonly string[]): Arguments {
     configuration: CONFIGURATION,
   });
   if (error !== null) {
-    const { message } = error as Error;
+    const { message } = error;
     const missing = /Not enough arguments following: (\S+)/.exec(message);
     throw new UsageError(missing ? `--${longName(table, missing[1] ?? '')} needs a value` : message);
   }

@@ -34,6 +34,8 @@ const supervisor = new Supervisor({ ...options, logger: remoteLogger() });
 const listeners = new Map<string, (event: unknown) => void>();
 
 supervisor.on('fault', ({ message }) => post({ kind: 'event', name: 'fault', message }));
+// The handle waits for it, so that whoever awaited the start has been told.
+supervisor.on('ready', (event) => post({ kind: 'event', name: 'ready', event }));
 want(wanted);
 exposeActor(inbox, {
   start: () => supervisor.start(),
@@ -44,7 +46,7 @@ exposeActor(inbox, {
 function want(names: string[]): void {
   const own = supervisor as unknown as NodeJS.EventEmitter;
   for (const name of names) {
-    if (name === 'fault' || name === 'newListener' || name === 'removeListener' || listeners.has(name)) continue;
+    if (name === 'fault' || name === 'ready' || name === 'newListener' || name === 'removeListener' || listeners.has(name)) continue;
     const listener = (event: unknown): void => post({ kind: 'event', name: name as Exclude<EventName, 'fault'>, event });
     listeners.set(name, listener);
     own.on(name, listener);

@@ -25,6 +25,10 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
   #worker: Worker | undefined;
   #remote: ActorRef<EmbeddedMethods> | undefined;
   #stopped: Promise<void> | undefined;
+  #tellReady: () => void = () => undefined;
+  readonly #ready = new Promise<void>((resolve) => {
+    this.#tellReady = resolve;
+  });
   /** What ended its thread. */
   #failure: Error | undefined;
 
@@ -62,6 +66,8 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
     for (const change of ['newListener', 'removeListener']) EventEmitter.prototype.on.call(this, change, () => this.#tellWanted());
     try {
       await this.#remote.start();
+      // It comes through another port, and so may come later.
+      await this.#ready;
     } catch (error) {
       this.#stopped = Promise.resolve();
       await worker.terminate();
@@ -102,6 +108,7 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
       if (message.kind === 'log') this.#log[message.level](message.message, message.fields);
       else if (message.name === 'fault') this.#fault(new Error(message.message));
       else this.emit(message.name, message.event as never);
+      if (message.kind === 'event' && message.name === 'ready') this.#tellReady();
     });
     worker.on('error', (error) => {
       this.#failure = error;
