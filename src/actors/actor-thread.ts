@@ -62,7 +62,7 @@ export class ActorThread<Own, Data> {
       name,
       workerData: start,
       transferList: [down.port2, up.port2],
-      execArgv: threadArguments(),
+      ...threadArguments(),
     });
     let failure = new Error(`${name} ended`);
     worker.on('error', (error) => {

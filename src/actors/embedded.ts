@@ -54,7 +54,7 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
       name: 'supervisor',
       workerData: data,
       transferList: [down.port2, up.port2],
-      execArgv: threadArguments(),
+      ...threadArguments(),
     });
     this.#worker = worker;
     this.#listen(up.port1, worker);

@@ -38,7 +38,7 @@ export function scanModule(question: ModuleQuestion, imports: readonly string[] 
   const worker = new Worker(new URL('./module-scan-thread.js', import.meta.url), {
     workerData: question,
     stdout: true,
-    execArgv: [...threadArguments(), ...threadImports(imports, question.module).flatMap((one) => ['--import', one])],
+    ...threadArguments(threadImports(imports, question.module).flatMap((one) => ['--import', one])),
   });
   worker.stdout.pipe(process.stderr, { end: false });
   let isCanceled = false;

@@ -154,11 +154,10 @@ export class Place {
         this.#events.onReady(this, message.manifest);
         break;
       case 'ended':
-        this.#kill.abort();
+        this.kill();
         break;
       case 'unloadable':
-        this.#state = 'ending';
-        this.#kill.abort();
+        this.kill();
         this.#events.onUnloadable(this, message.error);
         break;
     }

@@ -63,6 +63,6 @@ function makePiscina(execArgv: readonly string[]): Piscina {
     // The default parks an idle thread in Atomics.wait, where its timers and sockets get no turn.
     atomics: 'disabled',
     recordTiming: false,
-    execArgv: [...threadArguments(), ...execArgv],
+    ...threadArguments(execArgv),
   });
 }
