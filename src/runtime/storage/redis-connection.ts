@@ -1,5 +1,5 @@
 /**
- * One connection to Redis: the only file that knows ioredis.
+ * One connection to Redis: the file that makes ioredis clients; the others beside it only call what they are given.
  *
  *  1. Nothing is sent twice by the driver: a call whose reply is lost rejects with `outcomeUnknown`, and the caller
  *     repeats it, because every script may be repeated (ioredis would send again by itself, also what is no script).

@@ -43,6 +43,12 @@ local function generated(id)
   return #id == 19 and not string.find(id, '[^0-9a-z]')
 end
 
+-- Where the record of an id is: the bucket, and the field within it.
+local function whereIs(id)
+  if generated(id) then return string.sub(id, 1, 16), string.sub(id, 17) end
+  return id, id
+end
+
 local function idAndName(m)
   return string.match(m, '^([^ "\\\\%c]+) ([^"\\\\%c]+)",', 39)
 end
@@ -105,8 +111,7 @@ export const SETTLE = `
 local groups, groupOf = {}, {}
 
 local function settle(id, ttlSeconds, record)
-  local bucket, field = id, id
-  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
+  local bucket, field = whereIs(id)
   local group = groupOf[bucket]
   if not group then
     group = {bucket = bucket, ttl = 0, fields = {}, lines = {}, ids = {}}
@@ -123,8 +128,7 @@ local function settle(id, ttlSeconds, record)
 end
 
 local function hasRecord(id)
-  local bucket, field = id, id
-  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
+  local bucket, field = whereIs(id)
   return groupOf[bucket] ~= nil and groupOf[bucket].ids[id] or redis.call('HEXISTS', P .. 'result:' .. bucket, field) == 1
 end
 

@@ -153,8 +153,7 @@ const READ_RESULTS = `${PRELUDE}
 local records = {}
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local bucket, field = id, id
-  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
+  local bucket, field = whereIs(id)
   local value = redis.call('HGET', P .. 'result:' .. bucket, field)
   records[i - 1] = value and tonumber(string.sub(value, 1, 13)) > now and string.sub(value, 14) or ''
 end
@@ -165,8 +164,7 @@ return records
 const REMOVE_RESULTS = `${PRELUDE}
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local bucket, field = id, id
-  if generated(id) then bucket = string.sub(id, 1, 16) field = string.sub(id, 17) end
+  local bucket, field = whereIs(id)
   local value = redis.call('HGET', P .. 'result:' .. bucket, field)
   if value and #value > 14 then redis.call('HSET', P .. 'result:' .. bucket, field, string.sub(value, 1, 14) .. '${GONE_PAYLOAD}') end
 end

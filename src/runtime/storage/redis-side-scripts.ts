@@ -121,8 +121,7 @@ if not string.find(m, '^%["1') then return 0 end
 m = string.sub(m, 1, 12) .. '00' .. string.sub(m, 15)
 redis.call('HDEL', P .. 'dead', ARGV[2])
 redis.call('ZREM', P .. 'dead-at', ARGV[2])
-local bucket, field = ARGV[2], ARGV[2]
-if generated(field) then bucket = string.sub(field, 1, 16) field = string.sub(field, 17) end
+local bucket, field = whereIs(ARGV[2])
 redis.call('HDEL', P .. 'result:' .. bucket, field)
 place(m)
 return 1

@@ -21,6 +21,7 @@ import type { Places, Waiting } from './sqlite-places.js';
 import { number, readWaiting } from './sqlite-places.js';
 import type { EndedTask, Records } from './sqlite-records.js';
 import type { Store } from './sqlite-store.js';
+import { spread } from './memory-rules.js';
 
 /** The beginning of a message of another version. */
 const OTHER_VERSION = new RegExp(`^\\["(?!${MESSAGE_VERSION})[0-9A-Za-z][^\\n]*$`);
@@ -328,14 +329,4 @@ class Taking {
 function chargeLapse(head: Head): Head {
   const alone = head.lapses >= limits.SUSPECT_LAPSES;
   return { ...head, lapses: Math.min(head.lapses + 1, COUNT_MAX), deaths: Math.min(head.deaths + (alone ? 1 : 0), COUNT_MAX) };
-}
-
-function spread(texts: readonly string[], chunks: number): Chunk[] {
-  const size = Math.ceil(texts.length / Math.max(chunks, 1));
-  const spreadOut: Chunk[] = [];
-  for (let at = 0; at < texts.length; at += size) {
-    const part = texts.slice(at, at + size);
-    spreadOut.push({ text: part.join(SEPARATOR), count: part.length });
-  }
-  return spreadOut;
 }
