@@ -1,0 +1,67 @@
+/**
+ * The tasks of the fault suite. Which queue, where it is kept and where runs are noted stands in the query of the URL by
+ * which this module is loaded (the test's own process) or in the environment (consumers and producers).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createHuey, currentTask, RedisHuey, SqliteHuey, type Huey } from 'huey-runtime';
+import { noteRun } from './journal.js';
+
+const query = new URL(import.meta.url).searchParams;
+export const journalFile = setting('journal', 'HUEY_FAULTS_JOURNAL');
+
+export const huey = openHuey(setting('queue', 'HUEY_FAULTS_QUEUE'), query.get('url'));
+
+function setting(name: string, variable: string): string {
+  return query.get(name) ?? process.env[variable] ?? name;
+}
+
+function openHuey(queue: string, url: string | null): Huey {
+  if (url === null) return createHuey(queue);
+  if (url.startsWith('sqlite:')) return new SqliteHuey(queue, { filename: url.slice('sqlite:'.length) });
+  return new RedisHuey(queue, { url });
+}
+
+function note(): void {
+  noteRun(journalFile, currentTask().id);
+}
+
+/** Waits for so many milliseconds, as most tasks do. */
+export const work = huey.task(async function work(ms: number) {
+  note();
+  await sleep(ms);
+  return ms;
+});
+
+/** Uses the processor for so many milliseconds, and gives nobody else in its thread a turn. */
+export const burn = huey.task(function burn(ms: number) {
+  note();
+  const endsAt = performance.now() + ms;
+  while (performance.now() < endsAt);
+  return ms;
+});
+
+export const nothing = huey.task(function nothing() {
+  // It leaves neither a result nor a note.
+});
+
+/** One stage of a pipeline, one member of a chord: gives what it was given, plus one. */
+export const plusOne = huey.task(async function plusOne(value: number) {
+  note();
+  await sleep(5);
+  return value + 1;
+});
+
+/** The callback of a chord. */
+export const collect = huey.task(function collect(values: number[]) {
+  note();
+  return values;
+});
+
+/** Holds a lock while it runs. */
+export const locked = huey.task(async function locked(name: string, ms: number) {
+  return huey.lockTask(name).run(async () => {
+    note();
+    await sleep(ms);
+    return true;
+  });
+});
