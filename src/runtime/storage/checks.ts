@@ -9,7 +9,19 @@ import { checkId } from '../ids.js';
 import { NAME_MAX_CHARS } from '../limits.js';
 import type { Head } from '../message.js';
 import { checkName, decodeHead } from '../message.js';
-import type { ChordPlan, Effects, EnqueueItem, LockOwner, Mark, MarkTarget, Place, StepCall, Transition, UniqueClaim } from '../storage.js';
+import type {
+  ChordPlan,
+  Effects,
+  EnqueueItem,
+  InstanceClaim,
+  LockOwner,
+  Mark,
+  MarkTarget,
+  Place,
+  StepCall,
+  Transition,
+  UniqueClaim,
+} from '../storage.js';
 
 /** Keys of values and of unique tasks; they may be made of arguments. */
 const KEY_MAX_CHARS = 1000;
@@ -150,6 +162,20 @@ export function checkMessage(text: string): Head {
 export function checkConsumer(consumer: string): string {
   if (typeof consumer !== 'string' || consumer.length === 0) throw new ConfigurationError('a consumer has a name');
   return consumer;
+}
+
+export function checkInstance(instance: InstanceClaim): InstanceClaim {
+  checkInstanceName(instance.name);
+  return instance;
+}
+
+/** @throws ConfigurationError */
+export function checkInstanceName(name: string): string {
+  if (typeof name === 'string' && name.length > 0 && name.length <= NAME_MAX_CHARS && /^[!-~]+$/.test(name)) return name;
+  throw new ConfigurationError(
+    `instance is ${JSON.stringify(name)}, and must be 1 to ${NAME_MAX_CHARS} printable ASCII characters without blanks`,
+    'bad-name',
+  );
 }
 
 export function checkLease(leaseMs: number): number {

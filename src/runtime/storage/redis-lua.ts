@@ -339,6 +339,10 @@ local function giveBack(consumer, change)
   redis.call('DEL', P .. 'inflight:' .. consumer, P .. 'lanes:' .. consumer)
   giveLandingBack(consumer)
   redis.call('ZREM', P .. 'consumers', consumer)
+  local names = redis.call('HGETALL', P .. 'instances')
+  for i = 1, #names, 2 do
+    if names[i + 1] == consumer then redis.call('HDEL', P .. 'instances', names[i]) end
+  end
   local ids, texts = {}, {}
   for i = 1, #flat, 2 do
     ids[#ids + 1] = flat[i]
@@ -353,5 +357,23 @@ local function giveBack(consumer, change)
     end
   end
   return count
+end
+`;
+
+/** A message that a death gives back: a lapse more, and for one that ran alone a death too. */
+export const CHARGE = `
+local digits = '0123456789abcdefghijklmnopqrstuvwxyz'
+
+local function up(m, at)
+  local value = math.min(tonumber(string.sub(m, at, at), 36) + 1, 35)
+  return string.sub(m, 1, at - 1) .. string.sub(digits, value + 1, value + 1) .. string.sub(m, at + 1)
+end
+
+local function charge(_, m)
+  local lapses = tonumber(string.sub(m, 13, 13), 36)
+  local care = string.byte(m, 4) - 48
+  if care % 2 == 0 then m = string.sub(m, 1, 3) .. (care + 1) .. string.sub(m, 5) end
+  m = up(m, 13)
+  return lapses < ${SUSPECT_LAPSES} and m or up(m, 14)
 end
 `;

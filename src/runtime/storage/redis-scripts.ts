@@ -3,8 +3,7 @@
  * and the parts that they share stand in redis-lua.ts; what stands beside the life of a task in redis-side-scripts.ts.
  */
 import { GONE_PAYLOAD } from '../completion.js';
-import { SUSPECT_LAPSES } from '../limits.js';
-import { GIVE_BACK, HEARD, PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
+import { CHARGE, GIVE_BACK, HEARD, PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
 import { STEP } from './redis-step-script.js';
 
@@ -41,11 +40,20 @@ for _, value in ipairs(conflicts) do reply[#reply + 1] = value end
 return reply
 `;
 
-/** ARGV: prefix, consumer, lease ms. Returns now. */
-const REGISTER = `${PRELUDE}${HEARD}
-expect('consumers', 'zset') expect('clock', 'hash')
+/**
+ * ARGV: prefix, consumer, lease ms, instance or '', take over (0 or 1). Returns now, who had the instance's name or '',
+ * how many of its tasks were given back; -1 = it has the name still, and nothing was changed.
+ */
+const REGISTER = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}${CHARGE}
+expectPlaces() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
+local name, former, tasks = ARGV[4], false, 0
+if name ~= '' then former = redis.call('HGET', P .. 'instances', name) end
+if former == ARGV[2] or not former or not redis.call('ZSCORE', P .. 'consumers', former) then former = '' end
+if former ~= '' and ARGV[5] ~= '1' then return {now, former, -1} end
 heard(ARGV[2], tonumber(ARGV[3]))
-return now
+if former ~= '' then tasks = giveBack(former, charge) end
+if name ~= '' then redis.call('HSET', P .. 'instances', name, ARGV[2]) end
+return {now, former, tasks}
 `;
 
 /** ARGV: prefix, consumer, lease ms. Returns now, held, landing. Error REAPED where it is not registered. */
@@ -59,7 +67,7 @@ return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing}
 
 /** ARGV: prefix, consumer. */
 const UNREGISTER = `${PRELUDE}${PLACE}${GIVE_BACK}
-expectPlaces() expect('consumers', 'zset')
+expectPlaces() expect('consumers', 'zset') expect('instances', 'hash')
 free()
 return giveBack(ARGV[2], function(_, m) return m end)
 `;
@@ -81,8 +89,8 @@ return count
 `;
 
 /** ARGV: prefix, lease ms. Returns now, tasks given back, then the consumers. */
-const REAP = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}
-expectPlaces() expect('consumers', 'zset') expect('clock', 'hash')
+const REAP = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}${CHARGE}
+expectPlaces() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
 local lease = tonumber(ARGV[2])
 free()
 noteGap(lease)
@@ -90,22 +98,7 @@ local awake = tonumber(redis.call('HGET', P .. 'clock', 'awake') or 0)
 local gone = {}
 if awake + lease <= now then gone = redis.call('ZRANGEBYSCORE', P .. 'consumers', '-inf', now, 'LIMIT', 0, 20) end
 
-local digits = '0123456789abcdefghijklmnopqrstuvwxyz'
-local function up(m, at)
-  local value = math.min(tonumber(string.sub(m, at, at), 36) + 1, 35)
-  return string.sub(m, 1, at - 1) .. string.sub(digits, value + 1, value + 1) .. string.sub(m, at + 1)
-end
-
-local tasks = 0
-local function charge(_, m)
-  local lapses = tonumber(string.sub(m, 13, 13), 36)
-  local care = string.byte(m, 4) - 48
-  if care % 2 == 0 then m = string.sub(m, 1, 3) .. (care + 1) .. string.sub(m, 5) end
-  m = up(m, 13)
-  return lapses < ${SUSPECT_LAPSES} and m or up(m, 14)
-end
-
-local reply = {now, 0}
+local reply, tasks = {now, 0}, 0
 for _, consumer in ipairs(gone) do
   tasks = tasks + giveBack(consumer, charge)
   reply[#reply + 1] = consumer
