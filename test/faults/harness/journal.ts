@@ -61,7 +61,14 @@ export class Journal {
   }
 }
 
-/** The line of one run; called by tasks. */
-export function noteRun(file: string, id: string): void {
-  appendFileSync(file, `${id} ${process.pid} ${Date.now()}\n`);
+/** The line of one run; called by tasks. Gives the instant that it notes. */
+export function noteRun(file: string, id: string): number {
+  const at = trueNow();
+  appendFileSync(file, `${id} ${process.pid} ${at}\n`);
+  return at;
+}
+
+/** Wall time in whole milliseconds, in a process whose `Date` a fault has moved too. */
+export function trueNow(): number {
+  return Math.round(performance.timeOrigin + performance.now());
 }

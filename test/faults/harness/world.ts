@@ -271,7 +271,13 @@ export class FaultWorld {
   }
 
   #env(url: string): NodeJS.ProcessEnv {
-    return cleanEnv({ HUEY_URL: url, HUEY_FAULTS_QUEUE: this.queue, HUEY_FAULTS_JOURNAL: this.journal.file });
+    return cleanEnv({
+      HUEY_URL: url,
+      HUEY_FAULTS_QUEUE: this.queue,
+      HUEY_FAULTS_JOURNAL: this.journal.file,
+      // However the tests are laid out: the process that is killed is the consumer itself, and not one that handed over.
+      HUEY_RUNTIME_HANDED_OVER: '1',
+    });
   }
 
   async #close(): Promise<void> {
