@@ -3,7 +3,7 @@
  * what its crash would lose. In a cluster each master is asked. Servers of providers often forbid CONFIG, an ACL may
  * forbid INFO: what cannot be asked is said to be unknown.
  */
-import { Cluster, type Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { StorageRefused } from '../errors.js';
 import type { Finding } from '../finding.js';
 
@@ -11,27 +11,8 @@ import type { Finding } from '../finding.js';
 const OLDEST: readonly [major: number, minor: number] = [6, 2];
 const NOT_ALLOWED = /\bNOPERM\b|unknown command|unknown subcommand|not allowed|disabled/i;
 
-/** @throws StorageRefused where the server is too old */
-export async function examineServer(client: Redis | Cluster): Promise<Finding[]> {
-  if (!(client instanceof Cluster)) return examineNode(client);
-  const nodes = client.nodes('master');
-  const found = await Promise.all(nodes.map((node) => examineNode(node)));
-  const places = new Map<string, { finding: Finding; nodes: Redis[] }>();
-  for (const [n, findings] of found.entries()) {
-    for (const finding of findings) {
-      const place = places.get(finding.text) ?? { finding, nodes: [] };
-      place.nodes.push(...nodes.slice(n, n + 1));
-      places.set(finding.text, place);
-    }
-  }
-  // What is the same everywhere is said once.
-  return [...places.values()].map(({ finding: { kind, text }, nodes: some }) => ({
-    kind,
-    text: some.length === nodes.length ? text : `${some.map(({ options }) => `${options.host}:${options.port}`).join(', ')}: ${text}`,
-  }));
-}
-
-async function examineNode(node: Redis): Promise<Finding[]> {
+/** @param node in a cluster the one that has the queue. @throws StorageRefused where the server is too old */
+export async function examineServer(node: Redis): Promise<Finding[]> {
   const info = await fieldsOfInfo(node);
   if (info === undefined) {
     return [
