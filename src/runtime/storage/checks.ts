@@ -9,7 +9,19 @@ import { checkId } from '../ids.js';
 import { NAME_MAX_CHARS } from '../limits.js';
 import type { Head } from '../message.js';
 import { checkName, decodeHead } from '../message.js';
-import type { ChordPlan, Effects, EnqueueItem, LockOwner, Mark, MarkTarget, Place, StepCall, Transition, UniqueClaim } from '../storage.js';
+import type {
+  ChordPlan,
+  Effects,
+  EnqueueItem,
+  IfKnown,
+  LockOwner,
+  Mark,
+  MarkTarget,
+  Place,
+  StepCall,
+  Transition,
+  UniqueClaim,
+} from '../storage.js';
 
 /** Keys of values and of unique tasks; they may be made of arguments. */
 const KEY_MAX_CHARS = 1000;
@@ -21,6 +33,7 @@ export interface CheckedItem {
   etaMs: number | undefined;
   unique: UniqueClaim | undefined;
   replaces: string | undefined;
+  ifKnown: IfKnown | undefined;
 }
 
 export interface CheckedChord {
@@ -51,6 +64,7 @@ export function checkItems(items: readonly EnqueueItem[]): CheckedItem[] {
     ...checkWhen(item),
     unique: item.unique === undefined ? undefined : checkUnique(item.unique),
     replaces: item.replaces === undefined ? undefined : checkId(item.replaces),
+    ifKnown: item.ifKnown === undefined ? undefined : checkIfKnown(item.ifKnown),
   }));
 }
 
@@ -64,7 +78,7 @@ export function checkChords(chords: readonly ChordPlan[] = []): CheckedChord[] {
 
 /** The item of a message that is ready at once. */
 export function readyItem(text: string): CheckedItem {
-  return { text, head: checkMessage(text), delayMs: 0, etaMs: undefined, unique: undefined, replaces: undefined };
+  return { text, head: checkMessage(text), delayMs: 0, etaMs: undefined, unique: undefined, replaces: undefined, ifKnown: undefined };
 }
 
 /** When a message is due. */
@@ -124,17 +138,27 @@ export function checkTransition(transition: Transition): CheckedTransition {
   }
 }
 
-export function checkEffects(effects: Effects): CheckedEffects {
-  const { chord, endChord, freeUnique } = effects;
-  for (const { id, ttlSeconds } of effects.also ?? []) {
+export function checkIfKnown(ifKnown: IfKnown): IfKnown {
+  if (ifKnown.call !== undefined) checkId(ifKnown.call);
+  checkOthers(ifKnown);
+  return ifKnown;
+}
+
+/** Whose end or count depends on this one. */
+function checkOthers({ also = [], chord }: Pick<Effects, 'also' | 'chord'>): void {
+  for (const { id, ttlSeconds } of also) {
     checkId(id);
     checkNumber('ttlSeconds', ttlSeconds);
   }
-  if (chord !== undefined) {
-    checkId(chord.id);
-    checkCount('the index in a chord', chord.index);
-    checkText(chord.value);
-  }
+  if (chord === undefined) return;
+  checkId(chord.id);
+  checkCount('the index in a chord', chord.index);
+  checkText(chord.value);
+}
+
+export function checkEffects(effects: Effects): CheckedEffects {
+  const { endChord, freeUnique } = effects;
+  checkOthers(effects);
   if (endChord !== undefined) checkId(endChord);
   if (freeUnique !== undefined) checkKey(freeUnique);
   return { ...effects, enqueue: checkItems(effects.enqueue ?? []), also: effects.also ?? [] };

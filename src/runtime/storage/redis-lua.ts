@@ -166,7 +166,7 @@ end
 
 /**
  * Storing new messages. `when` is '' (now), 'd' and ms (delay) or 'a' and ms since 1970; or, where there is more to say, JSON:
- * { when, unique: { key, onConflict, ttlMs }, replaces }.
+ * { when, unique: { key, onConflict, ttlMs }, replaces, ifKnown: { call, also, chord } }.
  */
 export const STORE = `
 local function checkItem(m)
@@ -237,6 +237,8 @@ local function freeUnique(key, id)
   if holderOf(key) == id then redis.call('HDEL', P .. 'unique', key) end
 end
 
+local tellOthers
+
 -- Stores one item. Gives 'duplicate', or the id that has its unique key; nothing where it was stored.
 local function storeItem(m, when, plain)
   local id = idAndName(m)
@@ -246,10 +248,15 @@ local function storeItem(m, when, plain)
     return nil
   end
   local item = cjson.decode(when)
+  local others = item.ifKnown
+  if others and others.call and not isNew(others.call) then others = nil end
   local claim = item.unique
   local holder = claim and holderOf(claim.key)
   if holder and holder ~= id and claim.onConflict ~= 'replace' then return holder end
-  if not isNew(id) then return 'duplicate' end
+  if not isNew(id) then
+    if others then tellOthers(others) end
+    return 'duplicate'
+  end
   if holder and holder ~= id then replace(holder) end
   if claim then
     redis.call('HSET', P .. 'unique', claim.key, stamp(claim.ttlMs > 0 and now + claim.ttlMs or 0) .. id)
@@ -282,15 +289,20 @@ local function endChord(id)
   redis.call('PEXPIRE', P .. 'chord:' .. id, ${DEDUPE_TTL_MS})
 end
 
+-- Whose end or count depends on this one.
+function tellOthers(effects)
+  for _, ended in ipairs(effects.also or {}) do
+    if not hasRecord(ended.id) then settle(ended.id, ended.ttlSeconds, ended.record) end
+  end
+  if effects.chord then contribute(effects.chord) end
+end
+
 -- What belongs to the end of a task.
 local function apply(effects, id)
   -- First, so that a next stage can take the key.
   if effects.freeUnique then freeUnique(effects.freeUnique, id) end
   for _, item in ipairs(effects.enqueue or {}) do storeItem(item.text, item.when) end
-  for _, ended in ipairs(effects.also or {}) do
-    if not hasRecord(ended.id) then settle(ended.id, ended.ttlSeconds, ended.record) end
-  end
-  if effects.chord then contribute(effects.chord) end
+  tellOthers(effects)
   if effects.endChord then endChord(effects.endChord) end
 end
 

@@ -21,6 +21,7 @@ for _, chord in ipairs(chords) do
   checkItem(chord.callback)
   expect('chord:' .. chord.id, 'hash')
 end
+for _, chord in ipairs(chords) do plan(chord) end
 local reply, conflicts, plain = {}, {}, {}
 for i = 3, #ARGV, 2 do
   local refused = storeItem(ARGV[i], ARGV[i + 1], plain)
@@ -32,7 +33,6 @@ for i = 3, #ARGV, 2 do
     conflicts[#conflicts + 1] = refused
   end
 end
-for _, chord in ipairs(chords) do plan(chord) end
 if #plain > 0 then unring() end
 inGroups(plain, function(...) redis.call('RPUSH', P .. 'ready', ...) end)
 flushSettled()
