@@ -270,7 +270,7 @@ export interface ProducerStorage {
   /** From now on `onEnded` tells of these ids, until unwatched. Resolves when it is sure that no later end is missed. */
   watch(ids: readonly string[]): Promise<void>;
   unwatch(ids: readonly string[]): void;
-  /** Sets a mark; one by id ends by itself 30 days from now. Repeatable. */
+  /** Sets a mark; one by id is forgotten 30 days after now or, where it is later, after its eta. Repeatable. */
   revoke(target: MarkTarget, mark: Mark): Promise<void>;
   /** Removes the mark; true where there was one in force. */
   restore(target: MarkTarget): Promise<boolean>;

@@ -49,6 +49,16 @@ local function whereIs(id)
   return id, id
 end
 
+local function expectMarks()
+  expect('marks', 'hash') expect('far', 'hash')
+end
+
+-- Whether a mark is in force: until when it holds, once or always, and when it is forgotten.
+local function inForce(mark)
+  local untilMs, ends = tonumber(string.sub(mark, 1, 13)), tonumber(string.sub(mark, 15))
+  return (untilMs == 0 or untilMs > now) and (ends == 0 or ends > now)
+end
+
 local function idAndName(m)
   return string.match(m, '^([^ "\\\\%c]+) ([^"\\\\%c]+)",', 39)
 end
@@ -142,6 +152,12 @@ local function flushSettled()
   end
 end
 
+-- A mark on one invocation outlives it by at most so long; far knows those that are due later than that.
+local function markOne(id, untilMs, once)
+  local due = tonumber(redis.call('HGET', P .. 'far', id) or 0)
+  redis.call('HSET', P .. 'marks', 'i:' .. id, stamp(untilMs) .. once .. stamp(math.max(now, due) + ${ID_MARK_LIFE_MS}))
+end
+
 local function forgetMark(id)
   redis.call('HDEL', P .. 'marks', 'i:' .. id)
 end
@@ -160,7 +176,7 @@ local function bury(id, m, reason)
 end
 
 local function expectRecords()
-  expect('dead', 'hash') expect('dead-at', 'zset') expect('marks', 'hash')
+  expect('dead', 'hash') expect('dead-at', 'zset') expectMarks()
 end
 `;
 
@@ -207,6 +223,7 @@ local function store(m, when, plain)
   end
   if due > now then
     redis.call('ZADD', P .. 'scheduled', due, m)
+    if due - now > ${ID_MARK_LIFE_MS} then redis.call('HSET', P .. 'far', (idAndName(m)), due) end
     if not earliest or due < earliest then earliest = due end
   elseif plain and care % 2 == 0 then
     plain[#plain + 1] = m
@@ -221,7 +238,7 @@ local function replace(id)
     if redis.call('HEXISTS', P .. 'inflight:' .. consumer, id) == 1 then return end
   end
   if hasRecord(id) then return end
-  redis.call('HSET', P .. 'marks', 'i:' .. id, stamp(now + ${ID_MARK_LIFE_MS}) .. '1')
+  markOne(id, 0, '1')
   settle(id, ${END_MARKER_TTL_MS / 1000}, 'r')
 end
 

@@ -14,7 +14,7 @@ import { STEP } from './redis-step-script.js';
  * unique key: its position as text, the holder's id.
  */
 const ENQUEUE = `${PRELUDE}${PLACE}${SETTLE}${STORE}
-expectPlaces() expectLinks() expect('marks', 'hash')
+expectPlaces() expectLinks() expectMarks()
 for i = 3, #ARGV, 2 do checkItem(ARGV[i]) end
 local chords = ARGV[2] ~= '' and cjson.decode(ARGV[2]) or {}
 for _, chord in ipairs(chords) do
@@ -82,7 +82,7 @@ return count
 
 /** ARGV: prefix, lease ms. Returns now, tasks given back, then the consumers. */
 const REAP = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}
-expectPlaces() expect('consumers', 'zset') expect('clock', 'hash')
+expectPlaces() expectMarks() expect('consumers', 'zset') expect('clock', 'hash')
 local lease = tonumber(ARGV[2])
 free()
 noteGap(lease)
@@ -105,6 +105,13 @@ local function charge(_, m)
   return lapses < ${SUSPECT_LAPSES} and m or up(m, 14)
 end
 
+-- Every consumer looks for dead ones now and then: a good moment to forget a few marks that nothing used up.
+local swept = redis.call('HSCAN', P .. 'marks', redis.call('HGET', P .. 'clock', 'marks') or 0, 'COUNT', 100)
+for i = 1, #swept[2], 2 do
+  if not inForce(swept[2][i + 1]) then redis.call('HDEL', P .. 'marks', swept[2][i]) end
+end
+redis.call('HSET', P .. 'clock', 'marks', swept[1])
+
 local reply = {now, 0}
 for _, consumer in ipairs(gone) do
   tasks = tasks + giveBack(consumer, charge)
@@ -116,11 +123,14 @@ return reply
 
 /** ARGV: prefix, limit. Returns now, promoted, and when the next is due or ''. */
 const PROMOTE = `${PRELUDE}${PLACE}
-expectPlaces()
+expectPlaces() expectMarks()
 local due = redis.call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', now, 'LIMIT', 0, tonumber(ARGV[2]))
 if #due > 0 then
   inGroups(due, function(...) redis.call('ZREM', P .. 'scheduled', ...) end)
   for _, m in ipairs(due) do place(m) end
+  if redis.call('EXISTS', P .. 'far') == 1 then
+    for _, m in ipairs(due) do redis.call('HDEL', P .. 'far', idAndName(m) or '') end
+  end
 end
 local next = redis.call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
 return {now, #due, next[2] or ''}
@@ -171,24 +181,25 @@ end
 return 1
 `;
 
-/** ARGV: prefix, field, until ms (0 = none), once (0 or 1), longest life ms (0 = none). */
-const REVOKE = `${PRELUDE}
-expect('marks', 'hash')
-local untilMs, longest = tonumber(ARGV[3]), tonumber(ARGV[5])
-if longest > 0 and (untilMs == 0 or untilMs > now + longest) then untilMs = now + longest end
-redis.call('HSET', P .. 'marks', ARGV[2], stamp(untilMs) .. ARGV[4])
+/** ARGV: prefix, 'i' (one invocation) or 't' (a task), id or name, until ms (0 = none), once (0 or 1). */
+const REVOKE = `${PRELUDE}${SETTLE}
+expectMarks()
+if ARGV[2] == 'i' then
+  markOne(ARGV[3], tonumber(ARGV[4]), ARGV[5])
+else
+  redis.call('HSET', P .. 'marks', 't:' .. ARGV[3], stamp(tonumber(ARGV[4])) .. ARGV[5] .. stamp(0))
+end
 return 1
 `;
 
-/** ARGV: prefix, field, remove (0 or 1). Returns the mark in force or ''. */
+/** ARGV: prefix, 'i' or 't', id or name, remove (0 or 1). Returns the mark in force (until, once) or ''. */
 const READ_MARK = `${PRELUDE}
-expect('marks', 'hash')
-local mark = redis.call('HGET', P .. 'marks', ARGV[2])
+expectMarks()
+local field = ARGV[2] .. ':' .. ARGV[3]
+local mark = redis.call('HGET', P .. 'marks', field)
 if not mark then return '' end
-if ARGV[3] == '1' then redis.call('HDEL', P .. 'marks', ARGV[2]) end
-local untilMs = tonumber(string.sub(mark, 1, 13))
-if untilMs > 0 and untilMs <= now then return '' end
-return mark
+if ARGV[4] == '1' then redis.call('HDEL', P .. 'marks', field) end
+return inForce(mark) and string.sub(mark, 1, 14) or ''
 `;
 
 /** name of the command -> Lua. All take one key. */

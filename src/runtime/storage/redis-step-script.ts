@@ -1,5 +1,5 @@
 /** The script of `step`: commit what ended, lease what is next, in one atomic call. The rules it keeps stand in redis-lua.ts. */
-import { DEATHS_MAX, END_MARKER_TTL_MS, ID_MARK_LIFE_MS, UNKNOWN_TASK_TTL_MS } from '../limits.js';
+import { DEATHS_MAX, END_MARKER_TTL_MS, UNKNOWN_TASK_TTL_MS } from '../limits.js';
 import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
 
 /**
@@ -151,8 +151,7 @@ end
 local function marked(field)
   local mark = redis.call('HGET', P .. 'marks', field)
   if not mark then return false end
-  local untilMs = tonumber(string.sub(mark, 1, 13))
-  if untilMs > 0 and untilMs <= now then
+  if not inForce(mark) then
     redis.call('HDEL', P .. 'marks', field)
     return false
   end
@@ -185,7 +184,7 @@ local function accept(m)
   if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then
     if ours(m) then
       -- Whoever leases it next, if this consumer dies before it has settled it, must find it revoked too.
-      redis.call('HSET', P .. 'marks', 'i:' .. id, stamp(now + ${ID_MARK_LIFE_MS}) .. '1')
+      markOne(id, 0, '1')
     else
       forgetMark(id)
     end
