@@ -268,7 +268,8 @@ export class Dispatcher {
 
   #work(chunks: number, completions: Uint8Array[], transitions: Transition[] = []): StepWork {
     const alone = this.#suspect !== undefined || this.#suspectPromised || [...this.#places].some((place) => place.alone);
-    return { completions, transitions, chunks, chunkSize: this.#sizer.size, solo: chunks > 0 && !alone };
+    const handOver = this.#options.observe() || this.#options.signals.has('revoked') || this.#options.signals.has('expired');
+    return { completions, transitions, chunks, chunkSize: this.#sizer.size, solo: chunks > 0 && !alone, handOver };
   }
 
   #promise(work: StepWork, sign: 1 | -1): void {

@@ -6,14 +6,17 @@
  */
 import { ConfigurationError, UniqueConflict } from '../runtime/errors.js';
 import { CHORD_MEMBERS_MAX } from '../runtime/limits.js';
-import { withList } from '../runtime/links.js';
-import type { ChordPlan } from '../runtime/storage.js';
+import { ifKnown, withList, type LaterStages } from '../runtime/links.js';
+import type { ChordPlan, IfKnown } from '../runtime/storage.js';
 import { Chord, tooManyMembers, type Member } from './chord.js';
 import type { Client } from './client.js';
 import type { Conflicts, OutboxItem } from './outbox.js';
 import { Pipeline } from './pipeline.js';
 import { Signature, type CallPlan } from './signature.js';
 import { uniqueKey } from './unique.js';
+
+/** The place in a chord that the last stage contributes to. */
+type Link = NonNullable<LaterStages['chord']>;
 
 /** A call as it was made, so that it can be made again. */
 export interface CallOrigin {
@@ -91,16 +94,16 @@ export class Assembly {
 
   /** All its stages, in order. @throws ConfigurationError, PayloadError */
   pipeline({ stages }: Pipeline): Assembled[] {
-    return this.#stages(stages, '');
+    return this.#stages(stages, undefined);
   }
 
   /** The last stage of each member. @throws ConfigurationError, PayloadError */
   group(members: readonly Member[]): Assembled[] {
-    return members.map((member) => this.#member(member, ''));
+    return members.map((member) => this.#member(member, undefined));
   }
 
   /** @throws ConfigurationError, PayloadError */
-  chord(chord: Chord, link = ''): AssembledChord {
+  chord(chord: Chord, link?: Link): AssembledChord {
     if (chord.members.length === 0)
       return { members: [], callback: this.#stages(chord.callback.stages, link, (args) => withList(args, [])) };
     const [first, ...later] = chord.callback.stages;
@@ -112,17 +115,17 @@ export class Assembly {
         'bad-option',
       );
     const id = this.#newId(plan);
-    const members = chord.members.map((member, index) => this.#member(member, `,"chord":{"id":"${id}","index":${index}}`));
+    const members = chord.members.map((member, index) => this.#member(member, { id, index }));
     if (members.length > CHORD_MEMBERS_MAX || this.items.length > CHORD_MEMBERS_MAX) throw tooManyMembers();
     const behind = this.#laterStages(later, link);
-    const links = `,"collect":"${id}"${behind.text === '' ? link : behind.text}${this.handlerText(Signature.handlerOf(first))}`;
+    const links = `,"collect":"${id}"${behind.text === '' ? linkText(link) : behind.text}${this.handlerText(Signature.handlerOf(first))}`;
     this.chords.push({ id, size: members.length, callback: plan.envelope.text(id, first.args, this.#now, links) });
     return { members, callback: [{ id, taskName: plan.taskName, origin: undefined }, ...behind.assembled] };
   }
 
   /** What follows a call: the stages behind it and its handler, as members of its body. */
   linksOf(handler: Signature | undefined, later: readonly Signature[]): string {
-    return this.#laterStages(later, '').text + this.handlerText(handler);
+    return this.#laterStages(later, undefined).text + this.handlerText(handler);
   }
 
   /** Its own handler included. */
@@ -133,46 +136,58 @@ export class Assembly {
     return `,"onError":${plan.envelope.stage(this.#newId(plan), handler.args, this.#now, { links, ...plan.when })}`;
   }
 
-  #member(member: Member, link: string): Assembled {
+  #member(member: Member, link: Link | undefined): Assembled {
     const made = member instanceof Chord ? this.chord(member, link).callback : this.#stages(stagesOf(member), link);
     const last = made.at(-1);
     if (last === undefined) throw new ConfigurationError('a pipeline needs a stage', 'bad-signature');
     // By itself it would contribute to a chord a second time.
-    return link === '' ? last : { ...last, origin: undefined };
+    return link === undefined ? last : { ...last, origin: undefined };
   }
 
   /** `link` goes to the last stage; `complete` adds to the arguments of the first. */
-  #stages(stages: readonly Signature[], link: string, complete: (args: readonly unknown[]) => readonly unknown[] = asGiven): Assembled[] {
+  #stages(
+    stages: readonly Signature[],
+    link: Link | undefined,
+    complete: (args: readonly unknown[]) => readonly unknown[] = asGiven,
+  ): Assembled[] {
     const [first, ...later] = stages;
     if (first === undefined) return [];
     const handler = Signature.handlerOf(first);
-    const alone = later.length === 0 && link === '';
+    const alone = later.length === 0 && link === undefined;
     const plan = this.#check(first, 'a pipeline or a chord', alone);
     const id = this.#newId(plan);
     const behind = this.#laterStages(later, link);
-    const links = (behind.text === '' ? link : behind.text) + this.handlerText(handler);
+    const links = (behind.text === '' ? linkText(link) : behind.text) + this.handlerText(handler);
     const args = complete(first.args);
     const origin: CallOrigin = { plan, args, handler, later };
     this.items.push(
       plan.unique === undefined
-        ? { id, text: plan.envelope.text(id, args, this.#now, links), ...plan.when }
+        ? { id, text: plan.envelope.text(id, args, this.#now, links), ...plan.when, ...this.#ifKnown(plan, behind.assembled, link) }
         : uniqueItem(id, origin, plan.unique.onConflict, links),
     );
     return [{ id, taskName: plan.taskName, origin }, ...behind.assembled];
   }
 
   /** The stages behind a first one, as a member of its body. */
-  #laterStages(stages: readonly Signature[], link: string): { text: string; assembled: Assembled[] } {
+  #laterStages(stages: readonly Signature[], link: Link | undefined): { text: string; assembled: Assembled[] } {
     const assembled: Assembled[] = [];
     let text = '';
     for (const stage of [...stages].reverse()) {
       const plan = this.#check(stage, 'a pipeline');
       const id = this.#newId(plan);
-      const links = (text === '' ? link : text) + this.handlerText(Signature.handlerOf(stage));
+      const links = (text === '' ? linkText(link) : text) + this.handlerText(Signature.handlerOf(stage));
       text = `,"next":${plan.envelope.stage(id, stage.args, this.#now, { links, ...plan.when })}`;
       assembled.unshift({ id, taskName: plan.taskName, origin: undefined });
     }
     return { text, assembled };
+  }
+
+  /** An id of the caller's own may have been enqueued before; whoever waits behind it must not wait for ever. */
+  #ifKnown({ id }: CallPlan, later: readonly Assembled[], chord: Link | undefined): { ifKnown?: IfKnown } {
+    if (id === undefined) return {};
+    const ids = later.map((stage) => stage.id);
+    const known = ifKnown(id, chord === undefined ? { ids } : { ids, chord });
+    return known === undefined ? {} : { ifKnown: { call: this.#client.nextId(), ...known } };
   }
 
   #newId(plan: CallPlan): string {
@@ -194,6 +209,10 @@ export class Assembly {
       );
     return plan;
   }
+}
+
+function linkText(link: Link | undefined): string {
+  return link === undefined ? '' : `,"chord":${JSON.stringify(link)}`;
 }
 
 function asGiven(args: readonly unknown[]): readonly unknown[] {

@@ -62,7 +62,7 @@ export class Chord<Values extends readonly unknown[] = readonly unknown[], Rs ex
 
 /**
  * When every member has ended, the callback is called with the given arguments and one list, in the order of the members,
- * which is added as `pipe` adds a value: behind them, but before a trailing plain object. The list has the value of each member, the Error of one that failed for good, and undefined for one that
+ * which is added as `pipe` adds a value: behind them, but before a trailing plain object. The list has the value of each member, the Error of one that failed for good, and null for one that
  * was revoked, canceled or expired. A member may be a pipeline (its last stage counts) or a chord (its callback, or what
  * follows it). An empty chord calls its callback with []. Huey: `chord`.
  * @throws ConfigurationError

@@ -135,13 +135,11 @@ export class ImmediateStorage extends MemoryStorage {
   }
 
   /** It is revoked or has expired. */
-  async #drop({ id, name, state, text }: Dropped, now: number): Promise<void> {
-    if (text !== undefined) {
-      const outcome: Outcome = state === 'dead' ? { kind: 'dead', reason: 'it died too often' } : { kind: state };
-      await this.#settle(text, this.#huey.codec.decodeMessage(text), outcome, now);
-    } else if (state !== 'dead') {
-      await this.#huey.hooks.emit(state, { id, name, args: [], meta: {} });
-    }
+  async #drop({ state, text }: Dropped, now: number): Promise<void> {
+    // What cannot be read was put aside by the storage.
+    if (text === undefined) return;
+    const outcome: Outcome = state === 'dead' ? { kind: 'dead', reason: 'it died too often' } : { kind: state };
+    await this.#settle(text, this.#huey.codec.decodeMessage(text), outcome, now);
   }
 
   /** One task, or what was dropped; undefined where nothing is ready. */
@@ -164,6 +162,7 @@ export class ImmediateStorage extends MemoryStorage {
       chunks,
       chunkSize: 1,
       solo: chunks > 0,
+      handOver: true,
     });
   }
 }

@@ -1,6 +1,6 @@
 /** The package's entry: what an application that declares and calls tasks needs, and nothing that loads a driver. */
 export { createHuey } from './create-huey.js';
-export { MemoryHuey } from './memory-huey.js';
+export { MemoryHuey, type MemoryHueyOptions } from './memory-huey.js';
 export { RedisHuey, type RedisHueyOptions } from './redis-huey.js';
 export { SqliteHuey, type SqliteHueyOptions } from './sqlite-huey.js';
 export type { Huey, ResultsOf } from './huey.js';

@@ -5,6 +5,7 @@
 import type { ConnectionSpec } from '../runtime/connection.js';
 import { HueyException } from '../runtime/errors.js';
 import { createStorage } from '../runtime/storage/create.js';
+import { memoryClock } from '../runtime/storage/memory-clocks.js';
 import type { ProducerStorage } from '../runtime/storage.js';
 import { workerContext } from '../runtime/worker-context.js';
 import type { ImmediateCore } from './immediate.js';
@@ -78,6 +79,6 @@ export async function openStorage(queue: string, connection: ConnectionSpec): Pr
 /** A queue in memory that runs what it is given. */
 export async function openImmediate(huey: ImmediateCore): Promise<OpenStorage> {
   const { ImmediateStorage } = await import('./immediate.js');
-  const storage = new ImmediateStorage(huey);
+  const storage = new ImmediateStorage(huey, { now: memoryClock(huey.name) });
   return { storage, close: () => storage.close() };
 }

@@ -10,8 +10,6 @@
  *     retry                         requeue, no retry spent
  *     cancel         by its `retry` requeue or settle                 canceled
  *     locked         as error                                         failed (locked)
- *     rate-limited                  requeue after the window, no retry spent; or as error               failed (rate-limited)
- *     locked         as error                                         failed (locked)
  *     rate-limited   as error, but after the window; requeue and no retry spent, if it says so      failed (rate-limited)
  *     crashed                       requeue at the head, charged; bury when it died alone too often     dead
  *     interrupted                   requeue at the head, uncharged
@@ -27,7 +25,7 @@
  */
 import { encodeRecord, type FinalState } from './completion.js';
 import type { TaskErrorMetadata } from './errors.js';
-import { errorOf, handlerItem, laterStages } from './links.js';
+import { endsAlong, errorOf, handlerItem, laterStages } from './links.js';
 import {
   DEATHS_MAX,
   DELAY_MAX_MS,
@@ -295,11 +293,10 @@ function afterSuccess(body: Body, next: EnqueueItem | undefined, contribution: s
 function afterEnd({ head, body }: Message, state: FinalState, error: ErrorInfo | undefined, context: DecisionContext): Effects {
   const { ids, chord } = laterStages(body);
   const cause = `task ${head.id} (${head.name}) before it ended as ${state}${error === undefined ? '' : `: ${error.message}`}`;
-  const record = encodeRecord('canceled', JSON.stringify({ reason: cause }));
   return {
     ...ownEnd(body),
     ...(error === undefined || body.onError === undefined ? {} : { enqueue: [handlerItem(body.onError, error, context.codec)] }),
-    ...(ids.length === 0 ? {} : { also: ids.map((id) => ({ id, record, ttlSeconds: RESULT_TTL_MS / SECOND_MS })) }),
+    ...endsAlong(ids, cause),
     ...(chord === undefined ? {} : { chord: { ...chord, value: error === undefined ? 'null' : encode(errorOf(error)) } }),
   };
 }

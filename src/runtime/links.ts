@@ -9,13 +9,15 @@
  *     everything else        one argument
  * Arguments go behind the stage's own, but before its trailing plain object.
  */
+import { encodeRecord } from './completion.js';
 import { PayloadError } from './errors.js';
 import type { ErrorInfo } from './lifecycle.js';
-import { HANDED_ERROR_MAX_CHARS, MESSAGE_MAX_BYTES } from './limits.js';
+import { isGenerated } from './ids.js';
+import { HANDED_ERROR_MAX_CHARS, MESSAGE_MAX_BYTES, RESULT_TTL_MS, SECOND_MS } from './limits.js';
 import { readHead, type Body, type Stage } from './message.js';
 import { PLAIN_CODEC, type PayloadCodec } from './payload-codec.js';
 import { isPlainObject } from './serializer.js';
-import type { EnqueueItem } from './storage.js';
+import type { Effects, EnqueueItem, IfKnown } from './storage.js';
 import { isTuple } from './tuple.js';
 
 /** The arguments of a chord's callback: the list goes behind its own, before its trailing plain object. */
@@ -33,6 +35,21 @@ export function nextItem(stage: Stage, value: unknown, codec: PayloadCodec = PLA
 export function handlerItem(stage: Stage, error: ErrorInfo, codec: PayloadCodec = PLAIN_CODEC): EnqueueItem {
   // By the built-in serializer: the supervisor, which has no other, makes handlers too.
   return itemOf(stage, [...stage.body.args, encoded(errorOf(error), PLAIN_CODEC)], codec);
+}
+
+/** What becomes of those who come after a call that is not made, because its id was enqueued before; nothing where nobody does. */
+export function ifKnown(id: string, { ids, chord }: LaterStages): IfKnown | undefined {
+  if (ids.length === 0 && chord === undefined) return undefined;
+  return {
+    ...endsAlong(ids, `task ${id}, which they were to follow, was enqueued before under this id`),
+    ...(chord === undefined ? {} : { chord: { ...chord, value: 'null' } }),
+  };
+}
+
+/** These end as canceled, because what they were to follow did not come to its end. */
+export function endsAlong(ids: readonly string[], reason: string): Pick<Effects, 'also'> {
+  const record = encodeRecord('canceled', JSON.stringify({ reason }));
+  return ids.length === 0 ? {} : { also: ids.map((id) => ({ id, record, ttlSeconds: RESULT_TTL_MS / SECOND_MS })) };
 }
 
 export interface LaterStages {
@@ -79,7 +96,13 @@ function itemOf({ head, body, delayMs, etaMs }: Stage, args: unknown[], codec: P
   const { id, name } = readHead(head, -2);
   const text = `["${head}",${codec.encodeBody(id, name, JSON.stringify({ ...body, args }))}]`;
   if (text.length * 3 > MESSAGE_MAX_BYTES) checkSize(name, text);
-  return { text, ...(delayMs === undefined ? {} : { delayMs }), ...(etaMs === undefined ? {} : { etaMs }) };
+  const known = isGenerated(id) ? undefined : ifKnown(id, laterStages(body));
+  return {
+    text,
+    ...(delayMs === undefined ? {} : { delayMs }),
+    ...(etaMs === undefined ? {} : { etaMs }),
+    ...(known === undefined ? {} : { ifKnown: known }),
+  };
 }
 
 function checkSize(name: string, text: string): void {

@@ -25,6 +25,13 @@ export interface EnqueueItem {
   unique?: UniqueClaim;
   /** In the same step this other invocation is revoked: it ends as `revoked`, if it has not started. */
   replaces?: string;
+  /** Where its id was enqueued before, so that nothing is stored: what becomes of those who wait for what would have followed it. */
+  ifKnown?: IfKnown;
+}
+
+export interface IfKnown extends Pick<Effects, 'also' | 'chord'> {
+  /** An id of this very call. Where it is known too, the call is a repeat whose first reply was lost, and nothing follows. */
+  call?: string;
 }
 
 export interface UniqueClaim {
@@ -114,6 +121,8 @@ export interface StepCall {
   chunkSize: number;
   /** True: one task that must run alone may come along. */
   solo: boolean;
+  /** What may not start is handed to this consumer to settle, linked or not, since somebody wants to be told more of it than its end. */
+  handOver?: boolean;
 }
 
 /** Tasks for one lane of a worker: `count` messages joined with SEPARATOR. */
@@ -129,7 +138,7 @@ export interface Dropped {
   state: Extract<FinalState, 'revoked' | 'expired' | 'dead'>;
   /**
    * Absent: it has ended. Present: it is in flight of this consumer, which settles it with all that belongs to its end.
-   * So for linked messages, and for every one that died alone more than DEATHS_MAX times.
+   * So for linked messages, for all where the call says `handOver`, and for every one that died alone more than DEATHS_MAX times.
    */
   text?: string;
 }
@@ -278,7 +287,7 @@ export interface ProducerStorage {
   /** From now on `onEnded` tells of these ids, until unwatched. Resolves when it is sure that no later end is missed. */
   watch(ids: readonly string[]): Promise<void>;
   unwatch(ids: readonly string[]): void;
-  /** Sets a mark; one by id ends by itself 30 days from now. Repeatable. */
+  /** Sets a mark; one by id is forgotten 30 days after now or, where it is later, after its eta. Repeatable. */
   revoke(target: MarkTarget, mark: Mark): Promise<void>;
   /** Removes the mark; true where there was one in force. */
   restore(target: MarkTarget): Promise<boolean>;

@@ -3,15 +3,24 @@ import { describe, it, type TestContext } from 'node:test';
 import { Watchdog } from '../../src/actors/watchdog.js';
 import { decodeCompletions } from '../../src/runtime/completion.js';
 import { encodeMessage, idOf, SEPARATOR } from '../../src/runtime/message.js';
-import { poll } from '../support/poll.js';
 import { FakePlace } from './fake-place.js';
 
 const HEAD = { name: 'a', attempts: 0, retries: 0, lapses: 0, deaths: 0, priority: 0, timeoutMs: 0, expiresAt: 0 };
 
+/** A watchdog in time that passes only when told. */
 function open(
   t: TestContext,
   { starving = false, graceMs = 30 } = {},
-): { place: FakePlace; took: string[]; done: string[]; dog: Watchdog } {
+): { place: FakePlace; took: string[]; done: string[]; dog: Watchdog; pass: (ms: number) => void } {
+  let now = 1000;
+  t.mock.method(performance, 'now', () => now);
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const pass = (ms: number): void => {
+    for (let i = 0; i < ms; i++) {
+      now += 1;
+      t.mock.timers.tick(1);
+    }
+  };
   const place = new FakePlace();
   const took: string[] = [];
   const done: string[] = [];
@@ -23,7 +32,7 @@ function open(
     graceMs: () => graceMs,
   });
   t.after(() => dog.sleep());
-  return { place, took, done, dog };
+  return { place, took, done, dog, pass };
 }
 
 function post(place: FakePlace, lane: number, ids: string[], timeoutMs = 0): void {
@@ -32,100 +41,114 @@ function post(place: FakePlace, lane: number, ids: string[], timeoutMs = 0): voi
 }
 
 describe('the watchdog', () => {
-  it('collects results while their chunk still runs', async (t) => {
-    const { place, done, dog } = open(t);
+  it('collects results while their chunk still runs', (t) => {
+    const { place, done, dog, pass } = open(t);
     post(place, 0, ['a', 'b']);
     dog.wake();
     place.claim('a');
     place.complete('a');
     place.claim('b');
-    await poll('the result', () => done.length === 1);
+    pass(5);
     assert.deepEqual(done, ['a']);
   });
 
-  it('takes back what waits behind one task for long, in every lane of the place', async (t) => {
-    const { place, took, dog } = open(t);
+  it('takes back what waits behind one task for 50 ms, in every lane of the place', (t) => {
+    const { place, took, dog, pass } = open(t);
     post(place, 0, ['a', 'b']);
     post(place, 1, ['c']);
     dog.wake();
     place.claim('a');
-    await poll('what waits', () => took.length === 2);
+    pass(50);
+    assert.deepEqual(took, []);
+    pass(5);
     assert.deepEqual(took.sort(), ['b', 'c']);
     assert.equal(place.claim('c'), false);
   });
 
-  it('takes it back sooner for a place that has nothing to do', async (t) => {
-    const { place, took, dog } = open(t, { starving: true });
+  it('takes it back at the second look for a place that has nothing to do', (t) => {
+    const { place, took, dog, pass } = open(t, { starving: true });
     post(place, 0, ['a', 'b']);
-    const postedAt = performance.now();
     dog.wake();
     place.claim('a');
-    await poll('what waits', () => took.length === 1);
-    assert.ok(performance.now() - postedAt >= 5);
+    pass(9);
+    assert.deepEqual(took, []);
+    pass(1);
+    assert.deepEqual(took, ['b']);
     assert.equal(place.lane().memory.takeBack(0), false, 'what runs stays');
   });
 
-  it('leaves a place alone that goes from task to task', async (t) => {
-    const { place, took, done, dog } = open(t, { starving: true });
+  it('leaves a place alone that goes from task to task', (t) => {
+    const { place, took, done, dog, pass } = open(t, { starving: true });
     const ids = Array.from({ length: 200 }, (_, i) => `t${i}`);
     post(place, 0, ids);
     dog.wake();
-    for (let slot = 0; slot < ids.length; slot++) {
-      place.claim(`t${slot}`);
-      place.complete(`t${slot}`);
-      if (slot % 50 === 49) await new Promise((resolve) => setImmediate(resolve));
+    for (const id of ids) {
+      place.claim(id);
+      pass(1);
+      place.complete(id);
     }
-    await poll('all results', () => done.length === ids.length);
-    assert.deepEqual([took, place.aborted], [[], []]);
+    pass(5);
+    assert.deepEqual([took, place.aborted, done], [[], [], ids]);
   });
 
-  it('ends no thread when the stopped run is over, though another one runs', async (t) => {
-    const { place, dog } = open(t);
+  it('ends no thread when the stopped run is over, though another one runs', (t) => {
+    const { place, dog, pass } = open(t);
     post(place, 0, ['a', 'b'], 20);
     dog.wake();
     place.claim('a');
-    await poll('the signal', () => place.aborted.length === 1);
+    pass(25);
+    assert.equal(place.aborted.length, 1);
     place.lane().memory.reported(0);
-    // The neighbour was taken back meanwhile, or is the one that runs now; it is not stopped for what another did.
-    const started = place.claim('b');
-    await new Promise((resolve) => setTimeout(resolve, 15));
+    place.claim('b');
+    pass(15);
+    assert.equal(place.killed, false, 'it is not stopped for what another did');
+    pass(15);
     assert.equal(place.killed, false);
-    if (started) place.complete('b');
   });
 
-  it('ends the thread of a run that does not stop, after the grace and not before', async (t) => {
-    const { place, dog } = open(t, { graceMs: 40 });
+  it('ends the thread of a run that does not stop, after the grace and not before', (t) => {
+    const { place, dog, pass } = open(t, { graceMs: 40 });
     post(place, 0, ['a'], 20);
     dog.wake();
     place.claim('a');
-    const startedAt = performance.now();
-    await poll('the end', () => place.killed);
-    assert.ok(performance.now() - startedAt >= 60);
+    pass(25);
     assert.deepEqual(place.aborted, [{ lane: 0, slot: 0, reason: 'timeout' }]);
     assert.equal(place.lane().stops.get(0), 'timeout');
+    pass(35);
+    assert.equal(place.killed, false);
+    pass(5);
+    assert.equal(place.killed, true);
   });
 
-  it('never stops a task without a timeout, nor one that waits', async (t) => {
-    const { place, took, dog } = open(t);
+  it('never stops a task without a timeout, nor one that waits', (t) => {
+    const { place, took, dog, pass } = open(t);
     post(place, 0, ['a']);
     post(place, 1, ['b'], 1);
     dog.wake();
     place.claim('a');
-    await poll('what waits', () => took.length === 1);
+    pass(1000);
+    assert.deepEqual(took, ['b']);
     assert.deepEqual([place.aborted, place.killed], [[], false]);
   });
 
-  it('sleeps when nothing runs', async (t) => {
-    const { place, dog } = open(t);
-    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    const before = timers();
+  it('sleeps when nothing runs, and wakes again', (t) => {
+    const { place, dog, pass, done } = open(t);
+    const started = t.mock.method(globalThis, 'setInterval');
+    const ended = t.mock.method(globalThis, 'clearInterval');
     post(place, 0, ['a']);
     dog.wake();
-    assert.equal(timers(), before + 1);
     place.claim('a');
+    pass(5);
+    assert.deepEqual([started.mock.callCount(), ended.mock.callCount()], [1, 0]);
     place.complete('a');
     place.lane().unload();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    assert.equal(timers(), before);
+    pass(5);
+    assert.deepEqual([started.mock.callCount(), ended.mock.callCount()], [1, 1]);
+    post(place, 0, ['b']);
+    dog.wake();
+    place.claim('b');
+    place.complete('b');
+    pass(5);
+    assert.deepEqual([started.mock.callCount(), done], [2, ['b']]);
   });
 });

@@ -49,6 +49,21 @@ describe('links between tasks in immediate mode', () => {
     await assert.rejects(results[1].get(), { code: 'canceled' });
   });
 
+  it('leave nobody waiting behind an id that was enqueued before', async () => {
+    const { huey, add } = world();
+    const list = huey.task(function list(values: unknown[]) {
+      return values;
+    });
+    const known = add.withOptions({ id: 'beans-1' });
+    await huey.enqueue(known.s(1, 2));
+    const result = await huey.enqueue(chord([known.s(1, 2), add.s(3, 4)], list));
+    assert.deepEqual(await result.get(), [null, 7]);
+    const [, second] = await huey.enqueue(known.s(1, 2).pipe(add, 3));
+    await assert.rejects(Promise.resolve(second?.get()), { code: 'canceled' });
+    const stages = await huey.enqueue(add.s(1, 2).pipe(known, 3).pipe(add, 4));
+    await assert.rejects(Promise.resolve(stages[2]?.get()), { code: 'canceled' });
+  });
+
   it('run a group, and a chord with its callback, once', async () => {
     const { huey, add, sum } = world();
     const members = await huey.enqueue(group([add.s(1, 2), add.s(3, 4)]));

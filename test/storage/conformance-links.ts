@@ -135,6 +135,58 @@ export function describeLinks({ check, checkLong }: Checks): void {
     assert.deepEqual(await consumer.takeIds(), ['after']);
   });
 
+  check('hands over what is not linked too, where the call asks for it', async (world) => {
+    await world.storage.revoke({ id: 'revoked' }, ONCE);
+    await world.enqueue(message('revoked'), message('expired', { expiresAt: 1 }), message('good'));
+    const consumer = await world.consumer();
+    const reply = await consumer.step({ chunks: 1, chunkSize: 9, handOver: true });
+    assert.deepEqual(idsOf(reply), ['good']);
+    assert.deepEqual(reply.dropped.map(({ id, state, text }) => [id, state, idOf(text ?? '')]).toSorted(), [
+      ['expired', 'expired', 'expired'],
+      ['revoked', 'revoked', 'revoked'],
+    ]);
+    assert.deepEqual([reply.held, await world.storage.readResults(['expired', 'revoked'])], [3, [undefined, undefined]]);
+    // Whoever takes it next, because this consumer is gone, finds it revoked too.
+    await world.storage.unregister(consumer.id);
+    const next = await (await world.consumer('c2')).take();
+    assert.deepEqual(next.dropped.map(({ id, state }) => `${id} ${state}`).toSorted(), ['expired expired', 'revoked revoked']);
+  });
+
+  check('ends those who wait behind an id that was enqueued before, and counts for its chord', async (world) => {
+    await world.enqueue(message('known'));
+    const chords = [{ id: 'ch', size: 2, callback: message('callback') }];
+    const ifKnown = { call: 'call-1', also: [canceled('stage')], chord: { id: 'ch', index: 1, value: 'null' } };
+    const call = [{ text: message('new') }, { text: message('known'), ifKnown }];
+    assert.deepEqual((await world.storage.enqueue(call, chords)).duplicates, [1]);
+    assert.deepEqual(await world.record('stage'), ['canceled', '"why"']);
+    assert.deepEqual(await world.storage.readChord('ch'), [undefined, 'null']);
+    const consumer = await world.consumer();
+    assert.deepEqual(await consumer.takeIds(), ['known', 'new']);
+    await consumer.settle('new', { chord: { id: 'ch', index: 0, value: '1' } });
+    assert.deepEqual(await world.readyIds(), ['callback']);
+  });
+
+  check('does nothing of that where the id was new, or the same call is made again', async (world) => {
+    const chords = [{ id: 'ch', size: 1, callback: message('callback') }];
+    const ifKnown = { call: 'call-1', also: [canceled('stage')], chord: { id: 'ch', index: 0, value: 'null' } };
+    for (const duplicates of [[], [0]]) {
+      assert.deepEqual((await world.storage.enqueue([{ text: message('a'), ifKnown }], chords)).duplicates, duplicates);
+    }
+    assert.equal(await world.record('stage'), undefined);
+    assert.deepEqual(await world.storage.readChord('ch'), [undefined]);
+    assert.deepEqual(await world.readyIds(), ['a']);
+  });
+
+  check('does so for a next stage that was enqueued before, too', async (world) => {
+    await world.storage.enqueue(items(['known', 'a']), [{ id: 'ch', size: 1, callback: message('callback') }]);
+    const consumer = await world.consumer();
+    await consumer.take();
+    const ifKnown = { also: [canceled('stage')], chord: { id: 'ch', index: 0, value: 'null' } };
+    await consumer.settle('a', { enqueue: [{ text: message('known'), ifKnown }] });
+    assert.deepEqual(await world.record('stage'), ['canceled', '"why"']);
+    assert.deepEqual(await world.readyIds(), ['callback']);
+  });
+
   check('does the same with a linked one that runs alone', async (world) => {
     await world.storage.revoke({ id: 's' }, ONCE);
     await world.enqueue(message('s', { lapses: 2, linked: true }), message('s2', { lapses: 2 }));

@@ -14,6 +14,7 @@ import type {
   Effects,
   EnqueueItem,
   InstanceClaim,
+  IfKnown,
   LockOwner,
   Mark,
   MarkTarget,
@@ -33,6 +34,7 @@ export interface CheckedItem {
   etaMs: number | undefined;
   unique: UniqueClaim | undefined;
   replaces: string | undefined;
+  ifKnown: IfKnown | undefined;
 }
 
 export interface CheckedChord {
@@ -63,6 +65,7 @@ export function checkItems(items: readonly EnqueueItem[]): CheckedItem[] {
     ...checkWhen(item),
     unique: item.unique === undefined ? undefined : checkUnique(item.unique),
     replaces: item.replaces === undefined ? undefined : checkId(item.replaces),
+    ifKnown: item.ifKnown === undefined ? undefined : checkIfKnown(item.ifKnown),
   }));
 }
 
@@ -76,7 +79,7 @@ export function checkChords(chords: readonly ChordPlan[] = []): CheckedChord[] {
 
 /** The item of a message that is ready at once. */
 export function readyItem(text: string): CheckedItem {
-  return { text, head: checkMessage(text), delayMs: 0, etaMs: undefined, unique: undefined, replaces: undefined };
+  return { text, head: checkMessage(text), delayMs: 0, etaMs: undefined, unique: undefined, replaces: undefined, ifKnown: undefined };
 }
 
 /** When a message is due. */
@@ -136,17 +139,27 @@ export function checkTransition(transition: Transition): CheckedTransition {
   }
 }
 
-export function checkEffects(effects: Effects): CheckedEffects {
-  const { chord, endChord, freeUnique } = effects;
-  for (const { id, ttlSeconds } of effects.also ?? []) {
+export function checkIfKnown(ifKnown: IfKnown): IfKnown {
+  if (ifKnown.call !== undefined) checkId(ifKnown.call);
+  checkOthers(ifKnown);
+  return ifKnown;
+}
+
+/** Whose end or count depends on this one. */
+function checkOthers({ also = [], chord }: Pick<Effects, 'also' | 'chord'>): void {
+  for (const { id, ttlSeconds } of also) {
     checkId(id);
     checkNumber('ttlSeconds', ttlSeconds);
   }
-  if (chord !== undefined) {
-    checkId(chord.id);
-    checkCount('the index in a chord', chord.index);
-    checkText(chord.value);
-  }
+  if (chord === undefined) return;
+  checkId(chord.id);
+  checkCount('the index in a chord', chord.index);
+  checkText(chord.value);
+}
+
+export function checkEffects(effects: Effects): CheckedEffects {
+  const { endChord, freeUnique } = effects;
+  checkOthers(effects);
   if (endChord !== undefined) checkId(endChord);
   if (freeUnique !== undefined) checkKey(freeUnique);
   return { ...effects, enqueue: checkItems(effects.enqueue ?? []), also: effects.also ?? [] };

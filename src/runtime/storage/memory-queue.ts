@@ -32,6 +32,9 @@ import { MemoryRates } from './memory-rates.js';
 import * as rules from './memory-rules.js';
 import { MemoryUniques } from './memory-uniques.js';
 
+/** Whose end or count depends on this one: `undefined` where it says nothing of them. */
+type Others = { [Key in 'also' | 'chord']?: contract.Effects[Key] | undefined };
+
 export class MemoryQueue {
   readonly now: () => number;
   readonly news = new MemoryNews();
@@ -161,8 +164,9 @@ export class MemoryQueue {
     const now = this.now();
     const { committed, refused } = this.#commit(consumer, call, now);
     const dropped: contract.Dropped[] = [];
-    const solo = call.solo && call.chunks > 0 ? this.#takeSolo(consumer, now, dropped) : undefined;
-    const texts = this.#take(consumer, call.chunks * call.chunkSize, now, dropped);
+    const lease = (text: string): boolean => this.#lease(consumer, text, now, dropped, call.handOver === true);
+    const solo = call.solo && call.chunks > 0 ? this.#takeSolo(lease) : undefined;
+    const texts = this.#take(call.chunks * call.chunkSize, lease);
     const chunks = rules.spread(texts, call.chunks);
     const reply = { now, chunks, solo, left: this.#places.leasable, committed, refused, dropped, held: consumer.inFlight.size };
     consumer.lanes.set(call.lane, { seq: call.seq, reply: rules.copyReply(reply) });
@@ -287,12 +291,16 @@ export class MemoryQueue {
   #applyEffects(id: string, { enqueue, also, chord, endChord, freeUnique }: CheckedEffects, now: number): void {
     if (freeUnique !== undefined) this.uniques.free(freeUnique, id, now);
     this.#enqueueAll(enqueue, now);
-    for (const other of also) {
-      if (this.#records.get(other.id, now) === undefined) this.#settle(other.id, other.record, other.ttlSeconds, now);
+    this.#tellOthers({ also, chord }, now);
+    if (endChord !== undefined) this.chords.end(endChord, now);
+  }
+
+  #tellOthers({ also = [], chord }: Others, now: number): void {
+    for (const { id, record, ttlSeconds } of also) {
+      if (this.#records.get(id, now) === undefined) this.#settle(id, record, ttlSeconds, now);
     }
     const callback = chord === undefined ? undefined : this.chords.contribute(chord, now);
     if (callback !== undefined) this.#enqueueAll([callback], now);
-    if (endChord !== undefined) this.chords.end(endChord, now);
   }
 
   #settle(id: string, record: string, ttlSeconds: number, now: number): void {
@@ -306,17 +314,27 @@ export class MemoryQueue {
   #enqueueAll(items: readonly CheckedItem[], now: number): contract.EnqueueReply {
     const reply: contract.EnqueueReply = { duplicates: [], conflicts: [] };
     for (const [index, item] of items.entries()) {
-      const { head, unique } = item;
+      const { head, unique, ifKnown } = item;
+      const isRepeat = ifKnown?.call !== undefined && !this.#remember(ifKnown.call, now);
       const rival = unique === undefined ? undefined : this.uniques.rival(unique.key, head.id, now);
-      if (this.#enqueuedIds.get(head.id, now) !== undefined) reply.duplicates.push(index);
-      else if (rival !== undefined && unique?.onConflict !== 'replace') reply.conflicts.push({ index, id: rival });
+      if (this.#enqueuedIds.get(head.id, now) !== undefined) {
+        reply.duplicates.push(index);
+        if (ifKnown !== undefined && !isRepeat) this.#tellOthers(ifKnown, now);
+      } else if (rival !== undefined && unique?.onConflict !== 'replace') reply.conflicts.push({ index, id: rival });
       else this.#store(item, rival, now);
     }
     return reply;
   }
 
+  /** False where it was known. */
+  #remember(id: string, now: number): boolean {
+    const isNew = this.#enqueuedIds.get(id, now) === undefined;
+    this.#enqueuedIds.set(id, true, now + limits.DEDUPE_TTL_MS, now);
+    return isNew;
+  }
+
   #store({ text, head, delayMs, etaMs, unique, replaces }: CheckedItem, rival: string | undefined, now: number): void {
-    this.#enqueuedIds.set(head.id, true, now + limits.DEDUPE_TTL_MS, now);
+    this.#remember(head.id, now);
     if (rival !== undefined) this.#replace(rival, now);
     if (replaces !== undefined) this.#replace(replaces, now);
     if (unique !== undefined) this.uniques.take(unique, head.id, now);
@@ -336,26 +354,26 @@ export class MemoryQueue {
 
   // --- lease ---
 
-  #takeSolo(consumer: MemoryConsumer, now: number, dropped: contract.Dropped[]): string | undefined {
+  #takeSolo(lease: (text: string) => boolean): string | undefined {
     for (let text = this.#places.nextSuspect(); text !== undefined; text = this.#places.nextSuspect()) {
-      if (this.#lease(consumer, text, now, dropped)) return text;
+      if (lease(text)) return text;
     }
     return undefined;
   }
 
-  #take(consumer: MemoryConsumer, most: number, now: number, dropped: contract.Dropped[]): string[] {
+  #take(most: number, lease: (text: string) => boolean): string[] {
     const fairShare = Math.max(1, Math.ceil(this.#places.leasable / this.#consumers.size));
     const texts: string[] = [];
     for (let looked = Math.min(most, fairShare); looked > 0; looked--) {
       const text = this.#places.next();
       if (text === undefined) break;
-      if (this.#lease(consumer, text, now, dropped)) texts.push(text);
+      if (lease(text)) texts.push(text);
     }
     return texts;
   }
 
   /** True where it may start. What must not is in flight all the same where its end is the consumer's to settle. */
-  #lease(consumer: MemoryConsumer, text: string, now: number, dropped: contract.Dropped[]): boolean {
+  #lease(consumer: MemoryConsumer, text: string, now: number, dropped: contract.Dropped[], handOver: boolean): boolean {
     const head = rules.headOf(text);
     if (head === undefined) {
       this.#setAside(text, now, dropped);
@@ -363,7 +381,7 @@ export class MemoryQueue {
     }
     const state = this.#whyNot(head, now);
     const { id, name } = head;
-    if (state !== undefined && state !== 'dead' && head.linked !== true) {
+    if (state !== undefined && state !== 'dead' && head.linked !== true && !handOver) {
       this.#settle(id, encodeRecord(state, ''), limits.END_MARKER_TTL_MS / 1000, now);
       dropped.push({ id, name, state });
       return false;

@@ -8,6 +8,7 @@ import type { ResultRecord } from '../completion.js';
 import type { Finding } from '../finding.js';
 import type * as contract from '../storage.js';
 import * as checks from './checks.js';
+import { memoryClock } from './memory-clocks.js';
 import type { MemoryWatcher } from './memory-news.js';
 import { MemoryQueue } from './memory-queue.js';
 
@@ -51,7 +52,7 @@ export class MemoryStorage implements contract.Storage {
   /** A storage on the one queue of this name in this thread, so that a producer and an inline supervisor share it. */
   static shared(queue: string): MemoryStorage {
     let state = sharedQueues.get(queue);
-    if (state === undefined) sharedQueues.set(queue, (state = new MemoryQueue(Date.now)));
+    if (state === undefined) sharedQueues.set(queue, (state = new MemoryQueue(memoryClock(queue))));
     return new MemoryStorage(queue, {}, state);
   }
 

@@ -2,24 +2,26 @@
 import { StorageRefused } from '../errors.js';
 import { checkId } from '../ids.js';
 import type { Dropped, Effects, EnqueueItem, StepCall, StepReply, Transition } from '../storage.js';
-import { checkStepCall, checkTransition, checkUnique, checkWhen } from './checks.js';
+import { checkIfKnown, checkStepCall, checkTransition, checkUnique, checkWhen } from './checks.js';
 import type { RedisArgument } from './redis-connection.js';
 
 /** ARGV of the enqueue script for one item, after its message. The messages themselves are looked at by the script. */
 export function whenOf(item: EnqueueItem): string {
   const { delayMs, etaMs } = checkWhen(item);
   const when = etaMs !== undefined ? `a${Math.floor(etaMs)}` : delayMs > 0 ? `d${Math.ceil(delayMs)}` : '';
-  if (item.unique === undefined && item.replaces === undefined) return when;
-  if (item.unique !== undefined) checkUnique(item.unique);
-  if (item.replaces !== undefined) checkId(item.replaces);
-  return JSON.stringify({ when, unique: item.unique, replaces: item.replaces });
+  const { unique, replaces, ifKnown } = item;
+  if (unique === undefined && replaces === undefined && ifKnown === undefined) return when;
+  if (unique !== undefined) checkUnique(unique);
+  if (replaces !== undefined) checkId(replaces);
+  if (ifKnown !== undefined) checkIfKnown(ifKnown);
+  return JSON.stringify({ when, unique, replaces, ifKnown });
 }
 
 /** ARGV of the step script, without the prefix. */
 export function stepArguments(call: StepCall): RedisArgument[] {
   checkStepCall(call);
-  const args: RedisArgument[] = [call.consumer, call.lane, call.seq, call.chunks, call.chunkSize, call.solo ? 1 : 0];
-  args.push(call.completions.length);
+  const args: RedisArgument[] = [call.consumer, call.lane, call.seq, call.chunks, call.chunkSize];
+  args.push(call.solo ? 1 : 0, call.handOver === true ? 1 : 0, call.completions.length);
   for (const bytes of call.completions) args.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   for (const transition of call.transitions) args.push(...transitionArguments(transition));
   return args;

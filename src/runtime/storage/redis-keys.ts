@@ -11,9 +11,10 @@
  *     inflight:CONSUMER    hash    id -> message
  *     landing:CONSUMER     list    at most one message that BLMOVE brought
  *     lanes:CONSUMER       hash    lane -> the last reply, ids only
- *     clock                hash    last (heartbeat of anybody), awake (since when somebody was heard without a gap)
+ *     clock                hash    last (heartbeat of anybody), awake (since when somebody was heard without a gap), marks (how far they are swept)
  *     arrivals             hash    back, front: counters of arrival for hi and lo
- *     marks                hash    'i:'ID or 't:'TASK -> until (13 digits), once (0 or 1)
+ *     marks                hash    'i:'ID or 't:'TASK -> until (13 digits, 0 = always), once (0 or 1), when it is forgotten (as until)
+ *     far                  hash    id -> due, of what is scheduled so late that a mark on it must last longer than others
  *     ticks                hash    task -> newest minute recorded
  *     dead, dead-at        hash    id -> at (13 digits), reason, line break, bytes; zset of the times
  *     alien                hash    sha1 of a message of unknown version -> first seen

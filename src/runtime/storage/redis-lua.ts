@@ -49,6 +49,16 @@ local function whereIs(id)
   return id, id
 end
 
+local function expectMarks()
+  expect('marks', 'hash') expect('far', 'hash')
+end
+
+-- Whether a mark is in force: until when it holds, once or always, and when it is forgotten.
+local function inForce(mark)
+  local untilMs, ends = tonumber(string.sub(mark, 1, 13)), tonumber(string.sub(mark, 15))
+  return (untilMs == 0 or untilMs > now) and (ends == 0 or ends > now)
+end
+
 local function idAndName(m)
   return string.match(m, '^([^ "\\\\%c]+) ([^"\\\\%c]+)",', 39)
 end
@@ -142,6 +152,12 @@ local function flushSettled()
   end
 end
 
+-- A mark on one invocation outlives it by at most so long; far knows those that are due later than that.
+local function markOne(id, untilMs, once)
+  local due = tonumber(redis.call('HGET', P .. 'far', id) or 0)
+  redis.call('HSET', P .. 'marks', 'i:' .. id, stamp(untilMs) .. once .. stamp(math.max(now, due) + ${ID_MARK_LIFE_MS}))
+end
+
 local function forgetMark(id)
   redis.call('HDEL', P .. 'marks', 'i:' .. id)
 end
@@ -160,13 +176,13 @@ local function bury(id, m, reason)
 end
 
 local function expectRecords()
-  expect('dead', 'hash') expect('dead-at', 'zset') expect('marks', 'hash')
+  expect('dead', 'hash') expect('dead-at', 'zset') expectMarks()
 end
 `;
 
 /**
  * Storing new messages. `when` is '' (now), 'd' and ms (delay) or 'a' and ms since 1970; or, where there is more to say, JSON:
- * { when, unique: { key, onConflict, ttlMs }, replaces }.
+ * { when, unique: { key, onConflict, ttlMs }, replaces, ifKnown: { call, also, chord } }.
  */
 export const STORE = `
 local function checkItem(m)
@@ -207,6 +223,7 @@ local function store(m, when, plain)
   end
   if due > now then
     redis.call('ZADD', P .. 'scheduled', due, m)
+    if due - now > ${ID_MARK_LIFE_MS} then redis.call('HSET', P .. 'far', (idAndName(m)), due) end
     if not earliest or due < earliest then earliest = due end
   elseif plain and care % 2 == 0 then
     plain[#plain + 1] = m
@@ -221,7 +238,7 @@ local function replace(id)
     if redis.call('HEXISTS', P .. 'inflight:' .. consumer, id) == 1 then return end
   end
   if hasRecord(id) then return end
-  redis.call('HSET', P .. 'marks', 'i:' .. id, stamp(now + ${ID_MARK_LIFE_MS}) .. '1')
+  markOne(id, 0, '1')
   settle(id, ${END_MARKER_TTL_MS / 1000}, 'r')
 end
 
@@ -237,6 +254,8 @@ local function freeUnique(key, id)
   if holderOf(key) == id then redis.call('HDEL', P .. 'unique', key) end
 end
 
+local tellOthers
+
 -- Stores one item. Gives 'duplicate', or the id that has its unique key; nothing where it was stored.
 local function storeItem(m, when, plain)
   local id = idAndName(m)
@@ -246,10 +265,15 @@ local function storeItem(m, when, plain)
     return nil
   end
   local item = cjson.decode(when)
+  local others = item.ifKnown
+  if others and others.call and not isNew(others.call) then others = nil end
   local claim = item.unique
   local holder = claim and holderOf(claim.key)
   if holder and holder ~= id and claim.onConflict ~= 'replace' then return holder end
-  if not isNew(id) then return 'duplicate' end
+  if not isNew(id) then
+    if others then tellOthers(others) end
+    return 'duplicate'
+  end
   if holder and holder ~= id then replace(holder) end
   if claim then
     redis.call('HSET', P .. 'unique', claim.key, stamp(claim.ttlMs > 0 and now + claim.ttlMs or 0) .. id)
@@ -282,15 +306,20 @@ local function endChord(id)
   redis.call('PEXPIRE', P .. 'chord:' .. id, ${DEDUPE_TTL_MS})
 end
 
+-- Whose end or count depends on this one.
+function tellOthers(effects)
+  for _, ended in ipairs(effects.also or {}) do
+    if not hasRecord(ended.id) then settle(ended.id, ended.ttlSeconds, ended.record) end
+  end
+  if effects.chord then contribute(effects.chord) end
+end
+
 -- What belongs to the end of a task.
 local function apply(effects, id)
   -- First, so that a next stage can take the key.
   if effects.freeUnique then freeUnique(effects.freeUnique, id) end
   for _, item in ipairs(effects.enqueue or {}) do storeItem(item.text, item.when) end
-  for _, ended in ipairs(effects.also or {}) do
-    if not hasRecord(ended.id) then settle(ended.id, ended.ttlSeconds, ended.record) end
-  end
-  if effects.chord then contribute(effects.chord) end
+  tellOthers(effects)
   if effects.endChord then endChord(effects.endChord) end
 end
 

@@ -3,7 +3,6 @@
  * who has ended.
  */
 import { decodeRecord, type ResultRecord } from '../completion.js';
-import { ID_MARK_LIFE_MS } from '../limits.js';
 import type {
   ChordPlan,
   Counts,
@@ -83,16 +82,15 @@ export abstract class RedisProducer implements ProducerStorage {
   }
 
   async revoke(target: MarkTarget, mark: Mark): Promise<void> {
-    const longest = 'id' in target ? ID_MARK_LIFE_MS : 0;
-    await this.call('hueyRevoke', fieldOf(target), checkMark(mark).untilMs, mark.once ? 1 : 0, longest);
+    await this.call('hueyRevoke', ...fieldOf(target), checkMark(mark).untilMs, mark.once ? 1 : 0);
   }
 
   async restore(target: MarkTarget): Promise<boolean> {
-    return (await this.call('hueyReadMark', fieldOf(target), 1)) !== '';
+    return (await this.call('hueyReadMark', ...fieldOf(target), 1)) !== '';
   }
 
   async readMark(target: MarkTarget): Promise<Mark | undefined> {
-    const mark = (await this.call('hueyReadMark', fieldOf(target), 0)) as string;
+    const mark = (await this.call('hueyReadMark', ...fieldOf(target), 0)) as string;
     return mark === '' ? undefined : { untilMs: Number(mark.slice(0, 13)), once: mark.charAt(13) === '1' };
   }
 
@@ -234,9 +232,9 @@ export abstract class RedisProducer implements ProducerStorage {
   }
 }
 
-function fieldOf(target: MarkTarget): string {
+function fieldOf(target: MarkTarget): [kind: string, name: string] {
   checkTarget(target);
-  return 'id' in target ? `i:${target.id}` : `t:${target.task}`;
+  return 'id' in target ? ['i', target.id] : ['t', target.task];
 }
 
 function textOrNothing(reply: unknown): string | undefined {

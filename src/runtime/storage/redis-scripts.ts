@@ -13,13 +13,14 @@ import { STEP } from './redis-step-script.js';
  * unique key: its position as text, the holder's id.
  */
 const ENQUEUE = `${PRELUDE}${PLACE}${SETTLE}${STORE}
-expectPlaces() expectLinks() expect('marks', 'hash')
+expectPlaces() expectLinks() expectMarks()
 for i = 3, #ARGV, 2 do checkItem(ARGV[i]) end
 local chords = ARGV[2] ~= '' and cjson.decode(ARGV[2]) or {}
 for _, chord in ipairs(chords) do
   checkItem(chord.callback)
   expect('chord:' .. chord.id, 'hash')
 end
+for _, chord in ipairs(chords) do plan(chord) end
 local reply, conflicts, plain = {}, {}, {}
 for i = 3, #ARGV, 2 do
   local refused = storeItem(ARGV[i], ARGV[i + 1], plain)
@@ -31,7 +32,6 @@ for i = 3, #ARGV, 2 do
     conflicts[#conflicts + 1] = refused
   end
 end
-for _, chord in ipairs(chords) do plan(chord) end
 if #plain > 0 then unring() end
 inGroups(plain, function(...) redis.call('RPUSH', P .. 'ready', ...) end)
 flushSettled()
@@ -90,13 +90,20 @@ return count
 
 /** ARGV: prefix, lease ms. Returns now, tasks given back, then the consumers. */
 const REAP = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}${CHARGE}
-expectPlaces() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
+expectPlaces() expectMarks() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
 local lease = tonumber(ARGV[2])
 free()
 noteGap(lease)
 local awake = tonumber(redis.call('HGET', P .. 'clock', 'awake') or 0)
 local gone = {}
 if awake + lease <= now then gone = redis.call('ZRANGEBYSCORE', P .. 'consumers', '-inf', now, 'LIMIT', 0, 20) end
+
+-- Every consumer looks for dead ones now and then: a good moment to forget a few marks that nothing used up.
+local swept = redis.call('HSCAN', P .. 'marks', redis.call('HGET', P .. 'clock', 'marks') or 0, 'COUNT', 100)
+for i = 1, #swept[2], 2 do
+  if not inForce(swept[2][i + 1]) then redis.call('HDEL', P .. 'marks', swept[2][i]) end
+end
+redis.call('HSET', P .. 'clock', 'marks', swept[1])
 
 local reply, tasks = {now, 0}, 0
 for _, consumer in ipairs(gone) do
@@ -109,11 +116,14 @@ return reply
 
 /** ARGV: prefix, limit. Returns now, promoted, and when the next is due or ''. */
 const PROMOTE = `${PRELUDE}${PLACE}
-expectPlaces()
+expectPlaces() expectMarks()
 local due = redis.call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', now, 'LIMIT', 0, tonumber(ARGV[2]))
 if #due > 0 then
   inGroups(due, function(...) redis.call('ZREM', P .. 'scheduled', ...) end)
   for _, m in ipairs(due) do place(m) end
+  if redis.call('EXISTS', P .. 'far') == 1 then
+    for _, m in ipairs(due) do redis.call('HDEL', P .. 'far', idAndName(m) or '') end
+  end
 end
 local next = redis.call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
 return {now, #due, next[2] or ''}
@@ -164,24 +174,25 @@ end
 return 1
 `;
 
-/** ARGV: prefix, field, until ms (0 = none), once (0 or 1), longest life ms (0 = none). */
-const REVOKE = `${PRELUDE}
-expect('marks', 'hash')
-local untilMs, longest = tonumber(ARGV[3]), tonumber(ARGV[5])
-if longest > 0 and (untilMs == 0 or untilMs > now + longest) then untilMs = now + longest end
-redis.call('HSET', P .. 'marks', ARGV[2], stamp(untilMs) .. ARGV[4])
+/** ARGV: prefix, 'i' (one invocation) or 't' (a task), id or name, until ms (0 = none), once (0 or 1). */
+const REVOKE = `${PRELUDE}${SETTLE}
+expectMarks()
+if ARGV[2] == 'i' then
+  markOne(ARGV[3], tonumber(ARGV[4]), ARGV[5])
+else
+  redis.call('HSET', P .. 'marks', 't:' .. ARGV[3], stamp(tonumber(ARGV[4])) .. ARGV[5] .. stamp(0))
+end
 return 1
 `;
 
-/** ARGV: prefix, field, remove (0 or 1). Returns the mark in force or ''. */
+/** ARGV: prefix, 'i' or 't', id or name, remove (0 or 1). Returns the mark in force (until, once) or ''. */
 const READ_MARK = `${PRELUDE}
-expect('marks', 'hash')
-local mark = redis.call('HGET', P .. 'marks', ARGV[2])
+expectMarks()
+local field = ARGV[2] .. ':' .. ARGV[3]
+local mark = redis.call('HGET', P .. 'marks', field)
 if not mark then return '' end
-if ARGV[3] == '1' then redis.call('HDEL', P .. 'marks', ARGV[2]) end
-local untilMs = tonumber(string.sub(mark, 1, 13))
-if untilMs > 0 and untilMs <= now then return '' end
-return mark
+if ARGV[4] == '1' then redis.call('HDEL', P .. 'marks', field) end
+return inForce(mark) and string.sub(mark, 1, 14) or ''
 `;
 
 /** name of the command -> Lua. All take one key. */

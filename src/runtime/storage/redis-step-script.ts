@@ -1,9 +1,9 @@
 /** The script of `step`: commit what ended, lease what is next, in one atomic call. The rules it keeps stand in redis-lua.ts. */
-import { DEATHS_MAX, END_MARKER_TTL_MS, ID_MARK_LIFE_MS, UNKNOWN_TASK_TTL_MS } from '../limits.js';
+import { DEATHS_MAX, END_MARKER_TTL_MS, UNKNOWN_TASK_TTL_MS } from '../limits.js';
 import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
 
 /**
- * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), number of blobs, the blobs (completion.ts),
+ * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), hand over (0 or 1), number of blobs, the blobs (completion.ts),
  * then transitions, flat:
  *   'S', id, record, ttl seconds, effects
  *   'Q', id, message, delay ms, 'head' or 'tail', effects
@@ -14,7 +14,7 @@ import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
  */
 export const STEP = `${PRELUDE}${PLACE}${SETTLE}${STORE}
 local consumer, lane, seq = ARGV[2], ARGV[3], tonumber(ARGV[4])
-local chunks, size, solo = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
+local chunks, size, solo, handOver = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1', ARGV[8] == '1'
 local inflight, landing, lanes = P .. 'inflight:' .. consumer, P .. 'landing:' .. consumer, P .. 'lanes:' .. consumer
 
 expect('consumers', 'zset')
@@ -65,8 +65,8 @@ end
 expectPlaces() expectRecords() expectLinks() expect('alien', 'hash')
 expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list')
 local doneIds, doneTtls, doneRecords, n = {}, {}, {}, 0
-local blobs = tonumber(ARGV[8])
-for b = 9, 8 + blobs do
+local blobs = tonumber(ARGV[9])
+for b = 10, 9 + blobs do
   local blob, at = ARGV[b], 1
   local size = #blob
   while at <= size do
@@ -74,7 +74,7 @@ for b = 9, 8 + blobs do
     doneIds[n], doneTtls[n], doneRecords[n], at = struct.unpack('>Bc0I4I4c0', blob, at)
   end
 end
-local transitions, arg = {}, 9 + blobs
+local transitions, arg = {}, 10 + blobs
 while arg <= #ARGV do
   local kind = ARGV[arg]
   local move = {kind = kind, id = ARGV[arg + 1]}
@@ -131,9 +131,13 @@ end
 -- Lease.
 local got, ids, fields, dropped, alone = {}, {}, {}, {}, ''
 
--- What concerns others, or died too often, is settled by the consumer, with all that belongs to its end.
+-- What concerns others, or died too often, is settled by the consumer, with all that belongs to its end; and everything where it asks for that.
+local function ours(m)
+  return handOver or string.byte(m, 4) >= 52
+end
+
 local function drop(id, name, state, letter, m)
-  if letter == 'x' or string.byte(m, 4) >= 52 then
+  if letter == 'x' or ours(m) then
     dropped[#dropped + 1] = {id = id, name = name, state = state, text = m}
     fields[#fields + 1] = id
     fields[#fields + 1] = m
@@ -147,8 +151,7 @@ end
 local function marked(field)
   local mark = redis.call('HGET', P .. 'marks', field)
   if not mark then return false end
-  local untilMs = tonumber(string.sub(mark, 1, 13))
-  if untilMs > 0 and untilMs <= now then
+  if not inForce(mark) then
     redis.call('HDEL', P .. 'marks', field)
     return false
   end
@@ -179,9 +182,9 @@ local function accept(m)
   local id, name = idAndName(m)
   if not id or not string.find(m, '^%["1[0-7]') or string.find(m, '\\n', 1, true) then return oddOne(m) end
   if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then
-    if string.byte(m, 4) >= 52 then
+    if ours(m) then
       -- Whoever leases it next, if this consumer dies before it has settled it, must find it revoked too.
-      redis.call('HSET', P .. 'marks', 'i:' .. id, stamp(now + ${ID_MARK_LIFE_MS}) .. '1')
+      markOne(id, 0, '1')
     else
       forgetMark(id)
     end

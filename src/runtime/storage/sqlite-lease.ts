@@ -88,7 +88,7 @@ export class Lease {
     if (kept !== undefined) return this.#restore(consumer, kept);
 
     const { committed, refused } = this.#commit(consumer, call, now);
-    const taking = new Taking();
+    const taking = new Taking(call.handOver === true);
     if (call.chunks > 0) {
       if (call.solo) this.#takeSolo(taking, now);
       this.#take(taking, call.chunks * call.chunkSize, now);
@@ -270,7 +270,7 @@ export class Lease {
     const state = this.#whyNot(head, now, marked);
     if (state === undefined) return head;
     const { id, name } = head;
-    if (state !== 'dead' && head.linked !== true) {
+    if (state !== 'dead' && head.linked !== true && !taking.handOver) {
       taking.ended.push({ id, record: encodeRecord(state, ''), ttlSeconds: limits.END_MARKER_TTL_MS / 1000 });
       taking.dropped.push({ id, name, state });
       return undefined;
@@ -318,11 +318,16 @@ export class Lease {
 
 /** What one step takes. */
 class Taking {
+  readonly handOver: boolean;
   solo: { text: string; id: string } | undefined;
   readonly texts: string[] = [];
   readonly ids: string[] = [];
   readonly dropped: Dropped[] = [];
   readonly ended: EndedTask[] = [];
+
+  constructor(handOver: boolean) {
+    this.handOver = handOver;
+  }
 }
 
 /** Whoever was a suspect already ran alone when its consumer died, so that death is its own. */

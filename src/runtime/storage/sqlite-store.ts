@@ -5,7 +5,7 @@
 import { encodeRecord } from '../completion.js';
 import * as limits from '../limits.js';
 import { withHead } from '../message.js';
-import type { EnqueueReply } from '../storage.js';
+import type { Effects, EnqueueReply, IfKnown } from '../storage.js';
 import type { CheckedEffects, CheckedItem } from './checks.js';
 import type { Chords } from './sqlite-chords.js';
 import type { SqlDatabase, SqlStatement } from './sqlite-driver.js';
@@ -38,10 +38,13 @@ export class Store {
     const ready: Waiting[] = [];
     const later: { text: string; dueAt: number }[] = [];
     const ids = items.map(({ head }) => head.id);
+    const repeated = this.#repeated(items, now);
+    const known: IfKnown[] = [];
     this.#rooms.seen.each(ids, now, (isNew, index) => {
       const item = items[index];
       if (item === undefined) return false;
       if (!isNew) {
+        if (item.ifKnown !== undefined && !repeated.has(item.ifKnown)) known.push(item.ifKnown);
         reply.duplicates.push(index);
         return false;
       }
@@ -60,17 +63,39 @@ export class Store {
     });
     this.#rooms.places.schedule(later);
     this.#rooms.places.place(ready, 'tail');
+    for (const others of known) this.#tellOthers(others, now);
     return reply;
   }
 
-  apply(id: string, { enqueue, also, chord, endChord, freeUnique }: CheckedEffects, now: number): void {
-    const { chords, records, uniques } = this.#rooms;
-    if (freeUnique !== undefined) uniques.free(freeUnique, id);
+  apply(id: string, effects: CheckedEffects, now: number): void {
+    const { enqueue, endChord, freeUnique } = effects;
+    if (freeUnique !== undefined) this.#rooms.uniques.free(freeUnique, id);
     if (enqueue.length > 0) this.store(enqueue, now);
-    records.settleNew(also, now);
-    const callback = chord === undefined ? undefined : chords.contribute(chord, now);
+    this.#tellOthers(effects, now);
+    if (endChord !== undefined) this.#rooms.chords.end(endChord, now);
+  }
+
+  /** Whose end or count depends on this one. */
+  #tellOthers({ also = [], chord }: Pick<Effects, 'also' | 'chord'>, now: number): void {
+    this.#rooms.records.settleNew(also, now);
+    const callback = chord === undefined ? undefined : this.#rooms.chords.contribute(chord, now);
     if (callback !== undefined) this.store([callback], now);
-    if (endChord !== undefined) chords.end(endChord, now);
+  }
+
+  /** Those whose call was made before, and its reply lost. */
+  #repeated(items: readonly CheckedItem[], now: number): Set<IfKnown> {
+    const calls = items.flatMap(({ ifKnown }) => (ifKnown?.call === undefined ? [] : { ifKnown, id: ifKnown.call }));
+    const repeated = new Set<IfKnown>();
+    this.#rooms.seen.each(
+      calls.map(({ id }) => id),
+      now,
+      (isNew, position) => {
+        const call = calls[position];
+        if (call !== undefined && !isNew) repeated.add(call.ifKnown);
+        return true;
+      },
+    );
+    return repeated;
   }
 
   /** Gives who has the item's unique key, where that keeps it from being stored. */
