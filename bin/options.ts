@@ -20,6 +20,7 @@ export const OPTIONS = {
   huey: { kind: 'text', group: RUN, help: 'The export that holds the Huey, or the name of its queue', byDefault: 'found in the module' },
   all: { kind: 'flag', group: RUN, help: 'Run every Huey of the module, each with workers of its own', byDefault: 'false' },
   workers: { kind: 'number', group: RUN, letter: 'w', help: 'Threads that run tasks', byDefault: `cores: ${availableParallelism()}` },
+  concurrency: { kind: 'number', group: RUN, help: 'Tasks at once in each thread, for tasks that wait (async)', byDefault: '1' },
   url: {
     kind: 'text',
     group: RUN,

@@ -55,6 +55,7 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
   const url = urlOf(values);
   const huey = values.text('huey');
   const workers = values.number('workers');
+  const concurrency = values.number('concurrency');
   const schedulerInterval = values.number('scheduler-interval');
   const lease = values.number('lease');
   const grace = values.number('grace');
@@ -74,6 +75,7 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
     ...(url === undefined ? {} : { url }),
     ...(huey === undefined ? {} : { huey }),
     ...(workers === undefined ? {} : { workers }),
+    ...(concurrency === undefined ? {} : { concurrency }),
     ...(schedulerInterval === undefined ? {} : { schedulerInterval }),
     ...(lease === undefined ? {} : { lease }),
     ...(grace === undefined ? {} : { grace }),

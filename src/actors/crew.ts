@@ -19,6 +19,8 @@ export interface CrewOptions {
   module: string;
   huey: string | undefined;
   workers: number;
+  /** Tasks at once in each thread. */
+  concurrency: number;
   /** A thread is replaced after about this many tasks; undefined: never. */
   maxTasks: number | undefined;
   imports: readonly string[];
@@ -116,11 +118,11 @@ export class Crew {
   }
 
   #add(): void {
-    const { module, huey, openStorage } = this.#options;
+    const { module, huey, concurrency: seats, openStorage } = this.#options;
     const events = this.#events;
     const place = new Place(
       ++this.#started,
-      { pool: this.#pool, module, huey, openStorage },
+      { pool: this.#pool, module, huey, seats, openStorage },
       {
         onReady: (_, manifest) => {
           this.#falseStarts = 0;

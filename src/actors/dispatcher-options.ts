@@ -22,6 +22,10 @@ export interface DispatcherEvents {
 export interface DispatcherOptions {
   resultTtlMs: number;
   graceMs: (task: string) => number | undefined;
+  /** Names of tasks that have a thread for themselves. */
+  exclusive: ReadonlySet<string>;
+  /** Runs at once in this consumer, by name; of tasks that have such a limit. */
+  limits: ReadonlyMap<string, number>;
   /** Whether anybody wants to know of each task that starts or completes. */
   observe: () => boolean;
   /** Signals that the module has handlers for. */

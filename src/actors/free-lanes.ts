@@ -1,4 +1,4 @@
-/** Which lanes may be given a chunk, in the order in which they should be. */
+/** Which lanes may be given a chunk, in the order in which they should be, and of how many tasks. */
 import type { Lane } from './lane.js';
 import type { Place } from './place.js';
 import { isStuck } from './watchdog.js';
@@ -6,21 +6,82 @@ import { isStuck } from './watchdog.js';
 export interface FreeLane {
   place: Place;
   lane: Lane;
+  /** Seats that are free there before this lane gets something; 0 or less: what it gets waits behind what runs. */
+  room: number;
 }
 
-/** Idle places first, one lane of each; then, where tasks are quick (`ahead`), the lanes behind. */
-export function freeLanes(places: Iterable<Place>, ahead: boolean, now: number): FreeLane[] {
+/** How tasks travel now, see chunk-sizer.ts. */
+export interface Pace {
+  /** Tasks in a chunk at most. */
+  readonly size: number;
+  /** Whether a chunk may wait behind what runs. */
+  readonly ahead: boolean;
+}
+
+export interface FreeLanes {
+  lanes: FreeLane[];
+  /** Tasks for each of them, at most. */
+  size: number;
+}
+
+/** Lanes of places with free seats first, evenly; then, where tasks are quick, lanes behind. */
+export function freeLanes(places: Iterable<Place>, pace: Pace, now: number): FreeLanes {
   const first: FreeLane[] = [];
   const behind: FreeLane[] = [];
+  const open: { place: Place; room: number }[] = [];
   for (const place of places) {
     // What would be taken back from it at once is better left to others.
     if (!place.ready || place.alone || isStuck(place, now)) continue;
-    let list = place.idle ? first : behind;
-    for (const lane of place.lanes) {
-      if (lane.busy) continue;
-      list.push({ place, lane });
-      list = behind;
-    }
+    if (place.seats === 1) addLanes(place, first, behind);
+    else open.push({ place, room: place.seats - outstanding(place) });
   }
-  return ahead ? first.concat(behind) : first;
+  const size = open.length === 0 ? pace.size : sizeFor(open, pace);
+  for (const { place, room } of open) addSeats(place, room, size, pace.ahead, first, behind);
+  // Most room first: what comes is spread over the lanes in their order. With one seat each nothing moves.
+  first.sort((one, other) => other.room - one.room);
+  return { lanes: pace.ahead ? first.concat(behind) : first, size };
+}
+
+/** How many chunks to ask for, where calls under way were made for some of these lanes. */
+export function chunksToAsk({ lanes, size }: FreeLanes, underWay: Iterable<{ chunks: number; chunkSize: number }>): number {
+  const several = (lanes[0]?.place.seats ?? 1) > 1;
+  let promised = 0;
+  for (const { chunks, chunkSize } of underWay) promised += several ? chunks * (chunkSize / size) : chunks;
+  return Math.max(0, lanes.length - Math.ceil(promised));
+}
+
+/** Something more would start there at once. */
+export function hasRoom(place: Place): boolean {
+  if (!place.ready || place.alone || place.blocked) return false;
+  return place.seats === 1 ? place.idle : outstanding(place) < place.seats;
+}
+
+/** No more than have a seat, where tasks are not so quick that some may wait. */
+function sizeFor(open: readonly { room: number }[], { size, ahead }: Pace): number {
+  return ahead ? size : open.reduce((least, { room }) => (room > 0 ? Math.min(least, room) : least), size);
+}
+
+/** One task at a time: one lane of an idle place, the others behind. */
+function addLanes(place: Place, first: FreeLane[], behind: FreeLane[]): void {
+  let list = place.idle ? first : behind;
+  for (const lane of place.lanes) {
+    if (lane.busy) continue;
+    list.push({ place, lane, room: list === first ? 1 : 0 });
+    list = behind;
+  }
+}
+
+/** Several at a time: as many chunks as it takes to fill the seats and, where tasks are quick, about one behind. */
+function addSeats(place: Place, seats: number, size: number, ahead: boolean, first: FreeLane[], behind: FreeLane[]): void {
+  let room = seats;
+  for (const lane of place.lanes) {
+    if (room <= (ahead ? -size : 0)) return;
+    if (lane.busy) continue;
+    (room > 0 ? first : behind).push({ place, lane, room });
+    room -= size;
+  }
+}
+
+function outstanding({ lanes }: Place): number {
+  return lanes.reduce((sum, lane) => sum + (lane.busy ? lane.outstanding() : 0), 0);
 }

@@ -16,6 +16,8 @@
 import { CHUNK_MAX } from '../runtime/limits.js';
 
 export const ARENA_BYTES = 64 * 1024;
+/** Of each of the many lanes of a place that runs several tasks at once. */
+export const SMALL_ARENA_BYTES = 8 * 1024;
 const WORDS = CHUNK_MAX + 1;
 
 export const Slot = { OFFERED: 1, RUNNING: 2, COMMITTING: 3, DONE: 4, REPORTED: 5, TAKEN: 6, STOPPING: 7 } as const;
@@ -27,10 +29,14 @@ export class LaneMemory {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly arena: Uint8Array<SharedArrayBuffer>;
 
-  constructor(buffer = new SharedArrayBuffer(WORDS * 4 + ARENA_BYTES)) {
+  constructor(buffer = LaneMemory.allocate(ARENA_BYTES)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, WORDS);
-    this.arena = new Uint8Array(buffer, WORDS * 4, ARENA_BYTES);
+    this.arena = new Uint8Array(buffer, WORDS * 4);
+  }
+
+  static allocate(arenaBytes: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(WORDS * 4 + arenaBytes);
   }
 
   /** Before a chunk is posted; the post orders these plain writes for the thread. */

@@ -3,29 +3,42 @@
  * looks into it only where it needs one task.
  */
 import type { Outcome } from '../runtime/lifecycle.js';
-import { idOf, SEPARATOR } from '../runtime/message.js';
+import { decodeHead, idOf, SEPARATOR } from '../runtime/message.js';
 import type { Chunk } from '../runtime/storage.js';
-import { LaneMemory, Slot } from './lane-memory.js';
+import { ARENA_BYTES, LaneMemory, Slot } from './lane-memory.js';
 
 /** Why the supervisor ended a run. */
 export type StopReason = 'timeout' | 'canceled' | 'stopping';
 
+/** A run as it was seen by somebody who looks from time to time. */
+export interface SeenRun {
+  /** When it was seen first. */
+  since: number;
+  name: string;
+  /** 0 = none. */
+  timeoutMs: number;
+  /** Where it was stopped: when its thread is ended. */
+  killAt: number | undefined;
+}
+
 export class Lane {
   readonly number: number;
-  readonly memory = new LaneMemory();
+  readonly memory: LaneMemory;
   #chunk: Chunk | undefined;
   #messages: string[] | undefined;
   /** Records up to here were handed on. */
   #collected = 0;
   postedAt = 0;
-  /** The task that was seen running at the last look, and since when. */
-  runningSlot = -1;
-  runningSince = 0;
+  /** What was seen running at the last look, by slot. */
+  readonly runs = new Map<number, SeenRun>();
+  /** It holds one run of this task, which has a limit of its own; undefined: anything else. */
+  limited: string | undefined;
   /** Tasks of this chunk that were stopped. */
   readonly stops = new Map<number, StopReason>();
 
-  constructor(number: number) {
+  constructor(number: number, arenaBytes = ARENA_BYTES) {
     this.number = number;
+    this.memory = new LaneMemory(LaneMemory.allocate(arenaBytes));
   }
 
   get busy(): boolean {
@@ -42,7 +55,8 @@ export class Lane {
     this.#messages = undefined;
     this.#collected = 0;
     this.postedAt = now;
-    this.runningSlot = -1;
+    this.runs.clear();
+    this.limited = undefined;
     this.stops.clear();
   }
 
@@ -73,21 +87,49 @@ export class Lane {
     return bytes;
   }
 
-  /** Takes back whatever has not started; gives the texts. */
-  takeBack(): string[] {
+  /** Takes back whatever has not started, but for one slot that is kept; gives the texts. */
+  takeBack(kept = -1): string[] {
     const texts: string[] = [];
-    for (let slot = 0; slot < this.count; slot++) if (this.memory.takeBack(slot)) texts.push(this.message(slot));
+    for (let slot = 0; slot < this.count; slot++) if (slot !== kept && this.memory.takeBack(slot)) texts.push(this.message(slot));
     return texts;
   }
 
-  /** The slot that runs now, or -1. */
-  findRunning(): number {
+  /** Brings `runs` up to date; true where something began or ended since the last look. */
+  look(now: number): boolean {
+    let moved = false;
+    let seen = 0;
     for (let slot = 0; slot < this.count; slot++) {
       const state = this.memory.state(slot);
-      if (state === Slot.RUNNING || state === Slot.STOPPING) return slot;
-      if (state === Slot.OFFERED) return -1;
+      // The thread goes from the first to the last.
+      if (state === Slot.OFFERED) break;
+      if (state !== Slot.RUNNING && state !== Slot.STOPPING) continue;
+      seen += 1;
+      if (this.runs.has(slot)) continue;
+      this.runs.set(slot, { since: now, ...this.#limitsOf(slot), killAt: undefined });
+      moved = true;
     }
+    if (seen === this.runs.size) return moved;
+    for (const slot of this.runs.keys()) {
+      const state = this.memory.state(slot);
+      if (state !== Slot.RUNNING && state !== Slot.STOPPING) this.runs.delete(slot);
+    }
+    return true;
+  }
+
+  /** The first slot that has not started, or -1. */
+  firstOffered(): number {
+    for (let slot = 0; slot < this.count; slot++) if (this.memory.state(slot) === Slot.OFFERED) return slot;
     return -1;
+  }
+
+  /** Tasks that run, or wait for it. */
+  outstanding(): number {
+    let sum = 0;
+    for (let slot = 0; slot < this.count; slot++) {
+      const state = this.memory.state(slot);
+      if (state === Slot.OFFERED || state === Slot.RUNNING || state === Slot.STOPPING) sum += 1;
+    }
+    return sum;
   }
 
   /** Slots in one of these states; for the accounts after a death. */
@@ -95,6 +137,16 @@ export class Lane {
     const slots: number[] = [];
     for (let slot = 0; slot < this.count; slot++) if (states.includes(this.memory.state(slot))) slots.push(slot);
     return slots;
+  }
+
+  #limitsOf(slot: number): { name: string; timeoutMs: number } {
+    try {
+      const { name, timeoutMs } = decodeHead(this.message(slot));
+      return { name, timeoutMs };
+    } catch {
+      // Bytes that are no message are no task either: they end at once.
+      return { name: '', timeoutMs: 0 };
+    }
   }
 }
 

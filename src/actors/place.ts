@@ -7,6 +7,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import type { Chunk } from '../runtime/storage.js';
+import { ARENA_BYTES, SMALL_ARENA_BYTES } from './lane-memory.js';
 import { Lane, type StopReason } from './lane.js';
 import type { ThreadPool } from './pool.js';
 import type { FromThread, Manifest, PendingSignal, SessionStart, ToThread } from './protocol.js';
@@ -32,15 +33,23 @@ export interface PlaceStart {
   pool: ThreadPool;
   module: string;
   huey: string | undefined;
+  /** Tasks at once. */
+  seats: number;
   openStorage: (port: MessagePort) => void;
 }
 
 export class Place {
   readonly number: number;
-  readonly lanes: readonly Lane[] = Array.from({ length: LANES }, (_, i) => new Lane(i));
+  readonly lanes: readonly Lane[];
+  /** Tasks that may run at once. */
+  readonly seats: number;
   #state: 'starting' | 'ready' | 'ending' | 'gone' = 'starting';
   /** Runs one task alone; nothing else is posted until it has ended. */
   alone = false;
+  /** When something was last seen to begin or to end in it. */
+  movedAt = 0;
+  /** It may be given nothing: something exclusive runs or waits, or what it had did not start though there were seats; until something moves. */
+  blocked = false;
   /** Tasks that it was given. */
   served = 0;
   /** It gets no more work, because it has served enough. */
@@ -58,8 +67,14 @@ export class Place {
   readonly #storagePort: MessagePort;
   readonly #kill = new AbortController();
 
-  constructor(number: number, { pool, module, huey, openStorage }: PlaceStart, events: PlaceEvents) {
+  constructor(number: number, { pool, module, huey, seats, openStorage }: PlaceStart, events: PlaceEvents) {
     this.number = number;
+    this.seats = seats;
+    // With several seats a lane for each, so that one task that takes long holds back no seat but its own; and one ahead.
+    this.lanes =
+      seats === 1
+        ? Array.from({ length: LANES }, (_, i) => new Lane(i, ARENA_BYTES))
+        : Array.from({ length: seats + 1 }, (_, i) => new Lane(i, SMALL_ARENA_BYTES));
     this.#events = events;
     const control = new MessageChannel();
     const storage = new MessageChannel();
@@ -76,6 +91,7 @@ export class Place {
       port: control.port2,
       storagePort: storage.port2,
       lanes: this.lanes.map((lane) => lane.memory.buffer),
+      concurrency: seats,
     };
     void this.#live(pool.run(start, [control.port2, storage.port2], this.#kill.signal), closed);
   }

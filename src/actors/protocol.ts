@@ -17,6 +17,8 @@ export interface SessionStart {
   /** The supervisor's storage, through comlink. */
   storagePort: MessagePort;
   lanes: SharedArrayBuffer[];
+  /** Tasks at once in this thread. */
+  concurrency: number;
 }
 
 export type ToThread =

@@ -1,7 +1,7 @@
 /** The options of a supervisor: the same as the command's, in camelCase. Times are seconds, as in Huey. */
 import { availableParallelism } from 'node:os';
 import { ConfigurationError } from '../runtime/errors.js';
-import { LEASE_MS, SCHEDULER_INTERVAL_MS, SECOND_MS, STOP_GRACE_MS } from '../runtime/limits.js';
+import { CONCURRENCY_MAX, LEASE_MS, SCHEDULER_INTERVAL_MS, SECOND_MS, STOP_GRACE_MS } from '../runtime/limits.js';
 import type { Logger } from './log.js';
 
 export interface SupervisorOptions {
@@ -13,6 +13,8 @@ export interface SupervisorOptions {
   huey?: string;
   /** Threads that run tasks; default: the cores that are available. */
   workers?: number;
+  /** Tasks at once in each thread, for tasks that wait (async); default 1, at most 1000. */
+  concurrency?: number;
   /** Where the queue is kept, instead of where the module says: redis://, rediss://, sqlite:FILE, memory:. */
   url?: string;
   /** False: periodic tasks are not enqueued by this consumer; default true. */
@@ -38,6 +40,7 @@ export interface SupervisorOptions {
 
 export interface SupervisorSettings {
   workers: number;
+  concurrency: number;
   periodic: boolean;
   zone: 'UTC' | 'local';
   schedulerIntervalMs: number;
@@ -59,6 +62,7 @@ export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSe
     throw new ConfigurationError(`schedulerInterval is ${schedulerInterval}, which is no factor of 60`, 'bad-option');
   return {
     workers: whole('workers', options.workers ?? availableParallelism(), 1, WORKERS_MAX),
+    concurrency: whole('concurrency', options.concurrency ?? 1, 1, CONCURRENCY_MAX),
     periodic: options.periodic ?? true,
     zone: options.localtime === true ? 'local' : 'UTC',
     schedulerIntervalMs: schedulerInterval * SECOND_MS,

@@ -116,6 +116,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         module: moduleUrl(module, cwd),
         huey,
         workers: this.#settings.workers,
+        concurrency: this.#settings.concurrency,
         maxTasks: this.#settings.maxTasks,
         imports: this.#settings.imports,
         openStorage: (port) => {
@@ -220,6 +221,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       {
         resultTtlMs: this.#manifest?.settings.resultTtlMs ?? 0,
         graceMs: (name) => this.#manifest?.tasks.find((task) => task.name === name)?.settings.graceMs,
+        exclusive: new Set(this.#manifest?.tasks.flatMap(({ name, settings }) => (settings.exclusive === true ? [name] : []))),
+        limits: new Map(
+          this.#manifest?.tasks.flatMap(({ name, settings: { concurrency: most } }) => (most === undefined ? [] : [[name, most]])),
+        ),
         observe: () => this.#report.wantsCompletions || this.#news?.wanted === true,
         signals: new Set(this.#manifest?.signals),
         intermediateErrors: this.#manifest?.settings.storeIntermediateErrors === true,

@@ -1,12 +1,15 @@
 /**
  * Looks at what runs, every TICK_MS while anything does. Duties:
  *  1. results that are ready are handed on, though a slow task still holds their chunk;
- *  2. what waits behind a slow task is taken back, at once for a place that has nothing to do, else after HOLD_MS;
- *  3. a run over its timeout is stopped: its signal first, after the grace its thread.
+ *  2. what waits where nothing moves is taken back, at once for a place that has room, or where an exclusive task runs,
+ *     else after HOLD_MS;
+ *  3. a run over its timeout is stopped: its signal first, after the grace its thread. What runs beside it in the thread
+ *     is stopped with it then, and given back: it did nothing.
  */
 import { TIMEOUT_GRACE_MS } from '../runtime/limits.js';
 import { decodeHead } from '../runtime/message.js';
-import type { Lane } from './lane.js';
+import { Slot } from './lane-memory.js';
+import type { Lane, SeenRun, StopReason } from './lane.js';
 import type { Place } from './place.js';
 
 export const TICK_MS = 5;
@@ -15,19 +18,19 @@ const HOLD_MS = 50;
 
 export interface WatchdogDuties {
   places(): Iterable<Place>;
-  /** A place has nothing to do and the storage has nothing for it. */
-  starving(): boolean;
+  /** Another place has room and the storage has nothing for it. */
+  starving(place: Place): boolean;
   collected(lane: Lane, bytes: Uint8Array): void;
   tookBack(texts: string[]): void;
   /** Grace of a task in ms, by name; undefined: the default. */
   graceMs(task: string): number | undefined;
+  /** Whether a task, by name, has its thread for itself. */
+  exclusive(task: string): boolean;
 }
 
 export class Watchdog {
   readonly #duties: WatchdogDuties;
   #timer: NodeJS.Timeout | undefined;
-  /** When the thread of a stopped run is ended. */
-  readonly #killAt = new Map<Place, number>();
 
   constructor(duties: WatchdogDuties) {
     this.#duties = duties;
@@ -41,11 +44,6 @@ export class Watchdog {
   sleep(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#killAt.clear();
-  }
-
-  forget(place: Place): void {
-    this.#killAt.delete(place);
   }
 
   #tick(now: number): void {
@@ -53,57 +51,105 @@ export class Watchdog {
     for (const place of this.#duties.places()) {
       if (place.idle) continue;
       busy = true;
-      for (const lane of place.lanes) if (lane.busy && now - lane.postedAt >= TICK_MS) this.#look(place, lane, now);
-      const killAt = this.#killAt.get(place);
-      if (killAt !== undefined && now >= killAt) this.#kill(place);
+      this.#look(place, now);
     }
     if (!busy) this.sleep();
   }
 
-  #look(place: Place, lane: Lane, now: number): void {
-    const bytes = lane.collect();
-    if (bytes) this.#duties.collected(lane, bytes);
-    const slot = lane.findRunning();
-    if (slot < 0 || slot !== lane.runningSlot) {
-      lane.runningSlot = slot;
-      lane.runningSince = now;
-      return;
+  #look(place: Place, now: number): void {
+    let moved = false;
+    let running = 0;
+    let exclusive = false;
+    for (const lane of place.lanes) {
+      if (!lane.busy || now - lane.postedAt < TICK_MS) continue;
+      const bytes = lane.collect();
+      if (bytes) this.#duties.collected(lane, bytes);
+      if (lane.look(now)) moved = true;
+      running += lane.runs.size;
+      for (const [slot, run] of lane.runs) {
+        exclusive ||= this.#duties.exclusive(run.name);
+        this.#watch(place, lane, slot, run, now);
+      }
     }
-    const ranMs = now - lane.runningSince;
-    if (ranMs >= HOLD_MS || this.#duties.starving()) this.#takeBack(place);
-    if (lane.stops.has(slot)) return;
-    const { timeoutMs, name } = this.#head(lane, slot);
-    if (timeoutMs === 0 || ranMs < timeoutMs || !lane.memory.stop(slot)) return;
-    lane.stops.set(slot, 'timeout');
-    place.abort(lane, slot, 'timeout');
-    this.#killAt.set(place, now + (this.#duties.graceMs(name) ?? TIMEOUT_GRACE_MS));
+    if (moved) {
+      place.movedAt = now;
+      place.blocked = exclusive || (place.blocked && this.#waitingExclusive(place) !== undefined);
+    } else if (running > 0 && (exclusive || now - place.movedAt >= HOLD_MS || this.#duties.starving(place))) {
+      const kept = exclusive ? undefined : this.#waitingExclusive(place);
+      const took = this.#takeBack(place, kept);
+      if (kept !== undefined || (took && place.seats > 1)) place.blocked = true;
+    }
   }
 
-  #takeBack(place: Place): void {
-    for (const lane of place.lanes) {
-      const texts = lane.takeBack();
-      if (texts.length > 0) this.#duties.tookBack(texts);
+  #watch(place: Place, lane: Lane, slot: number, run: SeenRun, now: number): void {
+    if (run.killAt !== undefined) {
+      if (now < run.killAt) return;
+      run.killAt = Infinity;
+      this.#kill(place, lane, slot);
+      return;
     }
+    if (run.timeoutMs > 0 && now - run.since >= run.timeoutMs) this.stop(place, lane, slot, 'timeout', now);
+  }
+
+  /** The soft stop of a run, and after its grace the hard one. False where it has ended. */
+  stop(place: Place, lane: Lane, slot: number, reason: StopReason, now: number): boolean {
+    if (!lane.memory.stop(slot)) return false;
+    lane.stops.set(slot, reason);
+    place.abort(lane, slot, reason);
+    lane.look(now);
+    const run = lane.runs.get(slot);
+    if (run) run.killAt = now + (this.#duties.graceMs(run.name) ?? TIMEOUT_GRACE_MS);
+    return true;
+  }
+
+  /** True where there was something. */
+  #takeBack(place: Place, kept?: { lane: Lane; slot: number }): boolean {
+    let took = false;
+    for (const lane of place.lanes) {
+      const texts = lane.takeBack(lane === kept?.lane ? kept.slot : -1);
+      if (texts.length === 0) continue;
+      took = true;
+      this.#duties.tookBack(texts);
+    }
+    return took;
+  }
+
+  /**
+   * What is next in the thread and waits for what runs to end, since it is exclusive. It keeps its turn, or it might wait
+   * for ever: here nothing else starts before it. But not where another place has nothing to do at all.
+   */
+  #waitingExclusive(place: Place): { lane: Lane; slot: number } | undefined {
+    if (place.seats === 1) return undefined;
+    for (const other of this.#duties.places()) if (other.ready && other.idle && !other.alone) return undefined;
+    let next: { lane: Lane; slot: number } | undefined;
+    for (const lane of place.lanes) {
+      const slot = lane.busy ? lane.firstOffered() : -1;
+      if (slot >= 0 && (next === undefined || lane.postedAt < next.lane.postedAt)) next = { lane, slot };
+    }
+    return next !== undefined && this.#duties.exclusive(nameOf(next.lane.message(next.slot))) ? next : undefined;
   }
 
   /** Everything else is taken back first, so that no innocent next task is hit; then the run must still be the stopped one. */
-  #kill(place: Place): void {
-    this.#killAt.delete(place);
+  #kill(place: Place, lane: Lane, slot: number): void {
     this.#takeBack(place);
-    const stopped = place.lanes.some((lane) => [...lane.stops.keys()].some((slot) => lane.memory.stopping(slot)));
-    if (stopped) place.kill();
-  }
-
-  #head(lane: Lane, slot: number): { timeoutMs: number; name: string } {
-    try {
-      return decodeHead(lane.message(slot));
-    } catch {
-      return { timeoutMs: 0, name: '' };
+    if (!lane.memory.stopping(slot)) return;
+    for (const one of place.lanes) {
+      for (const other of one.slotsIn(Slot.RUNNING)) if (one.memory.stop(other)) one.stops.set(other, 'stopping');
     }
+    place.kill();
   }
 }
 
 /** It has been busy with one task for so long that nothing may wait behind it. */
-export function isStuck({ lanes }: Place, now: number): boolean {
-  return lanes.some((lane) => lane.busy && lane.runningSlot >= 0 && now - lane.runningSince >= HOLD_MS);
+export function isStuck({ seats, lanes, blocked, movedAt }: Place, now: number): boolean {
+  if (blocked || seats > 1) return blocked;
+  return lanes.some((lane) => lane.busy && lane.runs.size > 0) && now - movedAt >= HOLD_MS;
+}
+
+function nameOf(text: string): string {
+  try {
+    return decodeHead(text).name;
+  } catch {
+    return '';
+  }
 }

@@ -1,22 +1,25 @@
 /**
  * The worker actor: the life of one thread of the pool, as one long run. Duties:
  *  1. load the user's module once, and report what it declares;
- *  2. take chunks in the order in which they come, claim each task, run it, write its record or report its outcome;
- *  3. tell when a chunk has come to its end.
+ *  2. take chunks in the order in which they come, claim each task, run it, several at once where they wait, and write
+ *     its record or report its outcome;
+ *  3. tell when a chunk has come to its end;
+ *  4. tell to which run an error belongs that reached no promise.
  * What it imports stays small: it is paid at every start of a thread.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { StopView } from '../api/running-task.js';
+import { currentOwner } from '../api/context.js';
 import { parseChunk, TaskRunner } from '../api/task-runner.js';
 import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
 import { errorInfo, fromErrorData } from '../runtime/error-data.js';
 import { TaskTimeout } from '../runtime/errors.js';
 import type { Outcome } from '../runtime/lifecycle.js';
-import { idOf, isLinked, SEPARATOR } from '../runtime/message.js';
+import { idOf, isLinked, readHead, SEPARATOR } from '../runtime/message.js';
 import { enterWorker, workerContext, type HueyCore, type WorkerContext } from '../runtime/worker-context.js';
-import { ARENA_BYTES, LaneMemory } from './lane-memory.js';
+import { LaneMemory } from './lane-memory.js';
 import { loadHuey } from './module-loader.js';
 import type { FromThread, PendingSignal, SessionStart, ToThread } from './protocol.js';
+import { Run } from './run.js';
 import { PortStorage } from './storage-port.js';
 
 type Chunk = Extract<ToThread, { kind: 'chunk' }>;
@@ -60,29 +63,32 @@ async function forEver(): Promise<void> {
   return new Promise(() => undefined);
 }
 
-class Worker implements StopView {
+class Worker {
   readonly ended: Promise<void>;
   readonly #port: MessagePort;
   readonly #huey: HueyCore;
   readonly #runner: TaskRunner;
   readonly #lanes: LaneMemory[];
+  /** Tasks at once. */
+  readonly #seats: number;
+  /** Names of tasks beside which nothing else runs; empty where nothing ever does. */
+  readonly #exclusive: ReadonlySet<string>;
   readonly #chunks: Chunk[] = [];
   #busy = false;
+  /** What is waited for. What gives its value at once is never in here. */
+  readonly #runs = new Set<Run>();
+  /** Tells whoever waits for a seat that a run has ended. */
+  #onEnd: () => void = () => undefined;
   /** Signals are told one after the other, in the order in which they came. */
   #telling: Promise<void> = Promise.resolve();
-  /** The task that runs: its lane and its place in the chunk. */
-  #lane: LaneMemory;
-  #slot = -1;
-  #abort: ((reason: Error) => void) | undefined;
-  /** Ends the run that is waited for, where an error outside any promise is the only sign that it failed. */
-  #failRun: (error: unknown) => void = () => undefined;
 
-  constructor({ port, lanes }: SessionStart, huey: HueyCore) {
+  constructor({ port, lanes, concurrency }: SessionStart, huey: HueyCore) {
     this.#port = port;
     this.#huey = huey;
     this.#runner = new TaskRunner(huey);
     this.#lanes = lanes.map((buffer) => new LaneMemory(buffer as never));
-    this.#lane = this.#memory(0);
+    this.#seats = concurrency;
+    this.#exclusive = concurrency === 1 ? new Set() : exclusiveNames(huey);
     process.on('uncaughtException', (error) => this.#stray(error));
     process.on('unhandledRejection', (error) => this.#stray(error));
     this.ended = new Promise((resolve) => {
@@ -92,13 +98,12 @@ class Worker implements StopView {
             this.#chunks.push(message);
             if (!this.#busy) void this.#work();
             break;
-          case 'abort':
-            if (this.#lanes[message.lane] === this.#lane && this.#slot === message.slot) {
-              this.#abort?.(
-                new TaskTimeout({ error: `the task was stopped: ${message.reason}`, retries: 0, taskId: '', willRetry: false }),
-              );
-            }
+          case 'abort': {
+            const memory = this.#lanes[message.lane];
+            const reason = new TaskTimeout({ error: `the task was stopped: ${message.reason}`, retries: 0, taskId: '', willRetry: false });
+            for (const run of this.#runs) if (run.memory === memory && run.slot === message.slot) run.abort(reason);
             break;
+          }
           case 'signals':
             this.#telling = this.#telling.then(() => tellSignals(huey, message.list));
             break;
@@ -110,79 +115,121 @@ class Worker implements StopView {
     });
   }
 
-  stopped(): boolean {
-    return this.#lane.stopping(this.#slot);
-  }
-
-  onAbort(abort: (reason: Error) => void): void {
-    this.#abort = abort;
-  }
-
   async #work(): Promise<void> {
     this.#busy = true;
-    for (let chunk = this.#chunks.shift(); chunk; chunk = this.#chunks.shift()) {
-      await this.#runChunk(chunk);
-      post(this.#port, chunk.lane);
-    }
+    for (let chunk = this.#chunks.shift(); chunk; chunk = this.#chunks.shift()) await this.#runChunk(chunk);
     this.#busy = false;
   }
 
-  async #runChunk(chunk: Chunk): Promise<void> {
-    const lane = this.#memory(chunk.lane);
-    const messages = parseChunk(chunk.text, chunk.count, SEPARATOR, this.#huey.codec);
-    const runs: number[] = [];
-    for (let slot = 0; slot < chunk.count; slot++) {
-      if (!lane.claim(slot)) continue;
-      this.#lane = lane;
-      this.#slot = slot;
-      const startedAt = chunk.observe ? performance.now() : 0;
-      if (chunk.observe) post(this.#port, { kind: 'started', lane: chunk.lane, slot });
-      const running = this.#runner.run(messages[slot], this, chunk.skewMs, this.#failure);
+  /** Comes back when everything of it was started; it ends when everything has ended. */
+  async #runChunk({ lane, text, count, skewMs, observe }: Chunk): Promise<void> {
+    const memory = this.#memory(lane);
+    const messages = parseChunk(text, count, SEPARATOR, this.#huey.codec);
+    const open: OpenChunk = { lane, left: 1, runs: observe ? [] : undefined };
+    for (let slot = 0; slot < count; slot++) {
+      const message = messages[slot];
+      const alone = this.#exclusive.size > 0 && this.#isExclusive(message);
+      // Before it is claimed: as long as it waits it can be taken back.
+      if (this.#runs.size > 0) await this.#below(alone ? 1 : this.#seats);
+      if (!memory.claim(slot)) continue;
+      const startedAt = observe ? performance.now() : 0;
+      if (observe) post(this.#port, { kind: 'started', lane, slot });
+      const run = new Run(memory, slot);
+      const running = this.#runner.run(message, run, skewMs);
+      open.left += 1;
       // Waiting costs a turn of the microtask queue; most tasks of a chunk need none.
-      const outcome = running instanceof Promise ? await running : running;
-      if (chunk.observe && outcome.kind === 'complete') runs.push(slot, performance.now() - startedAt);
-      this.#finish(chunk.lane, lane, slot, outcome, messages[slot]);
-      this.#slot = -1;
-      this.#abort = undefined;
+      if (!(running instanceof Promise)) this.#end(open, run, running, message, startedAt);
+      else {
+        this.#runs.add(run);
+        if (this.#seats === 1) this.#end(open, run, await running, message, startedAt);
+        else {
+          void running.then((outcome) => this.#end(open, run, outcome, message, startedAt));
+          if (alone) await this.#below(1);
+        }
+      }
     }
-    if (runs.length > 0) post(this.#port, { kind: 'finished', lane: chunk.lane, runs });
+    this.#endChunk(open);
   }
 
-  #finish(laneNumber: number, lane: LaneMemory, slot: number, outcome: Outcome, message: unknown): void {
+  #end(open: OpenChunk, run: Run, outcome: Outcome, message: unknown, startedAt: number): void {
+    run.end();
+    if (open.runs !== undefined && outcome.kind === 'complete') open.runs.push(run.slot, performance.now() - startedAt);
+    this.#finish(open.lane, run, outcome, message);
+    this.#endChunk(open);
+    if (this.#runs.delete(run)) this.#onEnd();
+  }
+
+  /** One of what holds it has ended: a run, or the loop that starts them. */
+  #endChunk(open: OpenChunk): void {
+    open.left -= 1;
+    if (open.left > 0) return;
+    if (open.runs !== undefined && open.runs.length > 0) post(this.#port, { kind: 'finished', lane: open.lane, runs: open.runs });
+    post(this.#port, open.lane);
+  }
+
+  #finish(laneNumber: number, { memory, slot }: Run, outcome: Outcome, message: unknown): void {
     // What concerns others is settled by the supervisor, in one transition with all that belongs to it.
-    if (!lane.publish(slot) || outcome.kind !== 'complete' || isLinked((message as [string])[0], -2)) {
+    if (!memory.publish(slot) || outcome.kind !== 'complete' || isLinked((message as [string])[0], -2)) {
       post(this.#port, { kind: 'outcome', lane: laneNumber, slot, outcome });
-      lane.reported(slot);
+      memory.reported(slot);
       return;
     }
     const id = idOf((message as [string])[0], -2);
-    const used = lane.used;
-    if (used + completionMaxBytes(id, outcome.record) <= ARENA_BYTES) {
-      lane.done(slot, writeCompletion(lane.arena, used, id, outcome.ttlSeconds, outcome.record));
+    const used = memory.used;
+    if (used + completionMaxBytes(id, outcome.record) <= memory.arena.length) {
+      memory.done(slot, writeCompletion(memory.arena, used, id, outcome.ttlSeconds, outcome.record));
       return;
     }
     const bytes = encodeCompletion({ id, ttlSeconds: outcome.ttlSeconds, record: outcome.record });
     post(this.#port, { kind: 'completion', lane: laneNumber, bytes });
-    lane.reported(slot);
+    memory.reported(slot);
   }
 
-  /** An error that belongs to no promise: most likely of the task that runs. */
+  /** Waits until fewer runs than this are on. Only the loop that starts them does. */
+  async #below(limit: number): Promise<void> {
+    while (this.#runs.size >= limit) {
+      await new Promise<void>((resolve) => {
+        this.#onEnd = resolve;
+      });
+    }
+  }
+
+  #isExclusive(message: unknown): boolean {
+    try {
+      return this.#exclusive.has(readHead((message as [string])[0], -2).name);
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * An error that reached no promise. It belongs to the run in whose context it was thrown, which may have ended; where
+   * there is no context (code of the module itself, a callback in native code), most likely to the only one that is on.
+   */
   #stray(error: unknown): void {
-    if (this.#slot >= 0) this.#failRun(error);
-    else post(this.#port, { kind: 'stray', error: errorInfo(error) });
+    const owner = currentOwner() ?? (this.#runs.size === 1 ? [...this.#runs][0] : undefined);
+    if (owner instanceof Run && owner.fail(error)) return;
+    post(this.#port, { kind: 'stray', error: errorInfo(error) });
   }
-
-  /** One for each run that is waited for: a promise that outlived them would keep every one of them. */
-  readonly #failure = (): Promise<never> =>
-    new Promise((_, reject) => {
-      this.#failRun = reject;
-    });
 
   #memory(lane: number): LaneMemory {
     const memory = this.#lanes[lane];
     if (memory === undefined) throw new RangeError(`no lane ${lane}`);
     return memory;
   }
+}
+
+/** A chunk that has not come to its end. */
+interface OpenChunk {
+  lane: number;
+  /** What holds it: its runs, and the loop that starts them. */
+  left: number;
+  /** Slot, ms, slot, ms, ... of what completed, where somebody wants to know. */
+  runs: number[] | undefined;
+}
+
+function exclusiveNames({ registry }: HueyCore): Set<string> {
+  return new Set(registry.manifest().flatMap(({ name, settings }) => (settings.exclusive === true ? [name] : [])));
 }
 
 async function tellSignals(huey: HueyCore, list: readonly PendingSignal[]): Promise<void> {

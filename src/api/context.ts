@@ -39,6 +39,9 @@ export interface RunInfo {
 /** Where a running task keeps its RunInfo, out of sight. */
 export const RUN: unique symbol = Symbol.for('huey-runtime.run');
 
+/** Where it keeps what its runner knows it by. */
+export const OWNER: unique symbol = Symbol.for('huey-runtime.run-owner');
+
 /** The task that runs here, also behind an await. @throws HueyException ('no-task') outside a task. */
 export function currentTask(): CurrentTask {
   const task = running().getStore();
@@ -50,6 +53,11 @@ export function currentTask(): CurrentTask {
 /** Which run this is part of; undefined outside a task. */
 export function currentRun(): RunInfo | undefined {
   return (running().getStore() as { readonly [RUN]?: RunInfo } | undefined)?.[RUN];
+}
+
+/** What its runner keeps of the run that this is part of, or was: it may have ended. Undefined outside a task. */
+export function currentOwner(): unknown {
+  return (running().getStore() as { readonly [OWNER]?: unknown } | undefined)?.[OWNER];
 }
 
 /** Runs `fn`, and everything that it starts, as part of this task. */

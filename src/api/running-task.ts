@@ -2,14 +2,17 @@
 import { TaskTimeout } from '../runtime/errors.js';
 import { runOf, type Body, type Head } from '../runtime/message.js';
 import type { SignalTask } from '../runtime/signals.js';
-import { RUN, type CurrentTask, type RunInfo } from './context.js';
+import { OWNER, RUN, type CurrentTask, type RunInfo } from './context.js';
 import { RunNotes, type NoteSink } from './run-notes.js';
 
-/** How the thread learns that the supervisor has stopped a run. */
-export interface StopView {
+/** What stands behind one run: whoever has it run. */
+export interface RunOwner {
+  /** Whether the supervisor has stopped it. */
   stopped(): boolean;
   /** Registers the controller that fires on a stop; made only where the task asks for its signal. */
   onAbort(abort: (reason: Error) => void): void;
+  /** A promise that rejects where the run failed outside of any promise; asked for where the task gave one to wait for. */
+  failure(): Promise<never>;
 }
 
 /** What is the same for every task that a runner runs. */
@@ -24,16 +27,16 @@ export interface RunSurroundings {
 export class RunningTask implements CurrentTask {
   readonly #head: Head;
   readonly #body: Body;
-  readonly #stop: StopView;
+  readonly #owner: RunOwner;
   readonly #surroundings: RunSurroundings;
   readonly #startedAt = performance.timeOrigin + performance.now();
   #controller: AbortController | undefined;
   #notes: RunNotes | undefined;
 
-  constructor(head: Head, body: Body, stop: StopView, surroundings: RunSurroundings) {
+  constructor(head: Head, body: Body, owner: RunOwner, surroundings: RunSurroundings) {
     this.#head = head;
     this.#body = body;
-    this.#stop = stop;
+    this.#owner = owner;
     this.#surroundings = surroundings;
   }
 
@@ -65,8 +68,8 @@ export class RunningTask implements CurrentTask {
     if (this.#controller === undefined) {
       const controller = new AbortController();
       this.#controller = controller;
-      if (this.#stop.stopped()) controller.abort(this.#stopError());
-      else this.#stop.onAbort((reason) => controller.abort(reason));
+      if (this.#owner.stopped()) controller.abort(this.#stopError());
+      else this.#owner.onAbort((reason) => controller.abort(reason));
     }
     return this.#controller.signal;
   }
@@ -74,7 +77,7 @@ export class RunningTask implements CurrentTask {
   // The three that are called are functions of their own: they may be taken apart from the task.
   get checkTimeout(): () => void {
     return () => {
-      if (this.#stop.stopped()) throw this.#stopError();
+      if (this.#owner.stopped()) throw this.#stopError();
     };
   }
 
@@ -89,6 +92,10 @@ export class RunningTask implements CurrentTask {
   get [RUN](): RunInfo {
     const { queue, consumer } = this.#surroundings;
     return { queue, consumer, id: this.#head.id, run: runOf(this.#head), retries: this.#head.retries };
+  }
+
+  get [OWNER](): RunOwner {
+    return this.#owner;
   }
 
   /** As hooks and handlers of signals see it. */

@@ -5,6 +5,7 @@ import { checkId } from '../runtime/ids.js';
 import {
   CATCH_UP_MAX_MS,
   CATCH_UP_MS,
+  CONCURRENCY_MAX,
   DELAY_MAX_MS,
   PRIORITY_MAX,
   RESULT_TTL_MAX_MS,
@@ -42,6 +43,10 @@ export interface TaskOptions<A extends readonly unknown[] = never[]> extends Run
   name?: string;
   /** Between the abort signal of a timeout and the end of the thread. Default 5 s. */
   grace?: DurationInput;
+  /** At most so many runs of it at once in one consumer, over all its threads, 1 to 1000. Default: no limit. */
+  concurrency?: number;
+  /** Has a thread for itself while it runs: nothing else runs beside it there, and nothing waits behind it. Default false. */
+  exclusive?: boolean;
   /** While a call with the same key waits or runs, a second one is not made. Default: every call is. */
   unique?: UniqueOptions<A>;
 }
@@ -87,7 +92,7 @@ const RUN_KEYS = [
   'timeout',
   'resultTtl',
 ] as const satisfies (keyof RunOptions)[];
-const TASK_KEYS = ['name', ...RUN_KEYS, 'grace', 'unique'] as const satisfies (keyof TaskOptions)[];
+const TASK_KEYS = ['name', ...RUN_KEYS, 'grace', 'concurrency', 'exclusive', 'unique'] as const satisfies (keyof TaskOptions)[];
 const PERIODIC_KEYS = [...TASK_KEYS, 'catchUp'] as const satisfies (keyof PeriodicTaskOptions)[];
 const CALL_KEYS = [...RUN_KEYS, 'id', 'meta', 'delay', 'eta', 'convertUtc', 'unique'] as const satisfies (keyof CallOptions)[];
 
@@ -148,7 +153,10 @@ export function mergeCallOptions(before: CallOptions, options: CallOptions, what
 
 function readTask(options: Omit<TaskOptions, 'unique'>): TaskSettings {
   const settings = readRun(options, DEFAULTS, {});
-  if (options.grace !== undefined) settings.graceMs = durationOption(options.grace, 'grace', 0, TIMEOUT_MAX_MS);
+  const { grace, concurrency, exclusive } = options;
+  if (grace !== undefined) settings.graceMs = durationOption(grace, 'grace', 0, TIMEOUT_MAX_MS);
+  if (concurrency !== undefined) settings.concurrency = integerOption(concurrency, 'concurrency', 1, CONCURRENCY_MAX);
+  if (exclusive !== undefined) settings.exclusive = booleanOption(exclusive, 'exclusive');
   return settings;
 }
 

@@ -28,7 +28,7 @@ import { workerContext, type HueyCore } from '../runtime/worker-context.js';
 import { runInTask } from './context.js';
 import { taskEvent } from './event.js';
 import { EventPublisher } from './events.js';
-import { RunningTask, type RunSurroundings, type StopView } from './running-task.js';
+import { RunningTask, type RunOwner, type RunSurroundings } from './running-task.js';
 
 export interface RunnerOptions {
   /** Keeps the notes of running tasks. Default: the storage of this worker thread. */
@@ -36,8 +36,6 @@ export interface RunnerOptions {
   /** Whose leases the tasks are, where no supervisor fills it in. */
   consumer?: string;
 }
-
-type Failure = () => Promise<never>;
 
 /** Codes of failures that are outcomes of their own. */
 const OTHER_ENDS: ReadonlySet<string> = new Set(['timeout', 'locked', 'rate-limited'] satisfies Outcome['kind'][]);
@@ -65,9 +63,8 @@ export class TaskRunner {
 
   /**
    * `parts` is a message as JSON.parse gave it. Never throws, never rejects; a promise only where the task gave one.
-   * `failure` makes a promise that rejects where an error reaches the thread outside of any promise.
    */
-  run(parts: unknown, stop: StopView, skewMs: number, failure: Failure): Outcome | Promise<Outcome> {
+  run(parts: unknown, owner: RunOwner, skewMs: number): Outcome | Promise<Outcome> {
     try {
       if (!Array.isArray(parts) || typeof parts[0] !== 'string') throw new MalformedMessage('the message is not a list with a head');
       const text = parts[0];
@@ -76,10 +73,10 @@ export class TaskRunner {
       if (!isPlain(text, -2) && head.expiresAt > 0 && head.expiresAt <= storageNow(skewMs)) return { kind: 'expired' };
       const definition = this.#huey.registry.get(head.name);
       if (definition === undefined) return { kind: 'unknown-task' };
-      const task = new RunningTask(head, body, stop, this.#surroundings);
-      if (body.collect === undefined) return this.#call(definition.fn, task, body, skewMs, failure);
+      const task = new RunningTask(head, body, owner, this.#surroundings);
+      if (body.collect === undefined) return this.#call(definition.fn, task, body, skewMs, owner);
       return this.#collected(body, body.collect).then(
-        (withIts) => this.#call(definition.fn, task, withIts, skewMs, failure),
+        (withIts) => this.#call(definition.fn, task, withIts, skewMs, owner),
         // The function has not started, and what it waits for is still there.
         (thrown: unknown) => (thrown instanceof StorageUnavailable ? { kind: 'not-started' } : afterThrow(thrown, skewMs)),
       );
@@ -102,14 +99,14 @@ export class TaskRunner {
     return { ...body, args: withList(body.args, list) };
   }
 
-  #call(fn: AnyFunction, task: RunningTask, body: Body, skewMs: number, failure: Failure): Outcome | Promise<Outcome> {
+  #call(fn: AnyFunction, task: RunningTask, body: Body, skewMs: number, owner: RunOwner): Outcome | Promise<Outcome> {
     if (this.#huey.hooks.around) {
-      return runInTask(task, () => this.#callAround(fn, task, body, skewMs, failure)).then((outcome) => task.ended(outcome));
+      return runInTask(task, () => this.#callAround(fn, task, body, skewMs, owner)).then((outcome) => task.ended(outcome));
     }
     try {
       const value = runInTask(task, () => fn(...body.args));
       if (!isThenable(value)) return task.ended(this.#complete(value, body));
-      return Promise.race([value, failure()]).then(
+      return Promise.race([value, owner.failure()]).then(
         (settled) => task.ended(this.#complete(settled, body)),
         (thrown: unknown) => task.ended(afterThrow(thrown, skewMs)),
       );
@@ -119,7 +116,7 @@ export class TaskRunner {
   }
 
   /** With what the module has registered around its functions. */
-  async #callAround(fn: AnyFunction, task: RunningTask, body: Body, skewMs: number, failure: Failure): Promise<Outcome> {
+  async #callAround(fn: AnyFunction, task: RunningTask, body: Body, skewMs: number, owner: RunOwner): Promise<Outcome> {
     const { hooks } = this.#huey;
     const seen = task.forHooks();
     await hooks.emit('executing', seen);
@@ -133,7 +130,7 @@ export class TaskRunner {
     let error: unknown;
     let outcome: Outcome;
     try {
-      value = await Promise.race([fn(...body.args), failure()]);
+      value = await Promise.race([fn(...body.args), owner.failure()]);
       outcome = this.#complete(value, body);
       if (outcome.kind === 'error') error = fromErrorData(outcome.error);
     } catch (thrown) {

@@ -14,6 +14,7 @@
  *     crashed                       requeue at the head, charged; bury when it died alone too often     dead
  *     interrupted                   requeue at the head, uncharged
  *     not-started                   requeue at the head, uncharged
+ *     postponed                     requeue later, uncharged
  *     unknown-task                  requeue later, uncharged; bury after an hour                        dead
  *     malformed                     bury                              dead
  *     dead                          bury                              dead
@@ -67,7 +68,9 @@ export type Outcome =
   | { kind: 'dead'; reason: string }
   | { kind: 'crashed'; alone: boolean; reason: string }
   | { kind: 'interrupted' }
-  | { kind: 'not-started' };
+  | { kind: 'not-started' }
+  /** As many of its task run in this consumer as may. */
+  | { kind: 'postponed'; delayMs: number };
 
 export interface DecisionContext {
   /** The storage's clock. */
@@ -136,6 +139,8 @@ export function decide(text: string, message: Message, outcome: Outcome, context
       return { transition: requeue(head.id, text, 0, 'head'), signal: 'interrupted' };
     case 'not-started':
       return { transition: requeue(head.id, text, 0, 'head'), signal: 'released' };
+    case 'postponed':
+      return { transition: requeue(head.id, text, outcome.delayMs, 'tail'), signal: 'released' };
     case 'unknown-task':
       return afterUnknown(text, message, context);
     case 'malformed':

@@ -57,6 +57,9 @@ export const DEATHS_MAX = 3;
 /** From this many lapses on, a task runs alone in its thread. */
 export const SUSPECT_LAPSES = 2;
 
+/** Tasks at once in one thread, and runs of one task at once in one consumer. */
+export const CONCURRENCY_MAX = 1000;
+
 /** Members of a chord: it is stored in one call. */
 export const CHORD_MEMBERS_MAX = 10_000;
 /** Of the name, the message and the stack of an error that is handed on, each. */

@@ -18,6 +18,10 @@ export interface TaskSettings {
   expires?: { afterMs: number } | { atMs: number };
   /** Absent: the Huey's. */
   resultTtlMs?: number;
+  /** At most so many runs of it at once in one consumer; absent: no limit. */
+  concurrency?: number;
+  /** Has a thread for itself while it runs; absent: no. */
+  exclusive?: boolean;
 }
 
 /** When a periodic task runs, as data. */

@@ -29,7 +29,16 @@ async function open(t: TestContext): Promise<World> {
   const dispatcher = new Dispatcher(
     new StepCalls(storage, 'c', () => undefined),
     () => storage.interrupt(),
-    { resultTtlMs: 60_000, graceMs: () => 50, observe: () => false, signals: new Set(), intermediateErrors: false, codec: PLAIN_CODEC },
+    {
+      resultTtlMs: 60_000,
+      graceMs: () => 50,
+      exclusive: new Set(),
+      limits: new Map(),
+      observe: () => false,
+      signals: new Set(),
+      intermediateErrors: false,
+      codec: PLAIN_CODEC,
+    },
     {
       onDecision: (message, _, outcome) => world.told.push({ id: message?.head.id ?? '', outcome: outcome.kind }),
       onDropped: () => undefined,

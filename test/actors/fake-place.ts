@@ -6,14 +6,22 @@ import { idOf } from '../../src/runtime/message.js';
 import type { Chunk } from '../../src/runtime/storage.js';
 
 export class FakePlace {
-  readonly lanes: readonly Lane[] = [new Lane(0), new Lane(1)];
+  readonly seats: number;
+  readonly lanes: readonly Lane[];
   ready = true;
   alone = false;
   killed = false;
+  blocked = false;
+  movedAt = 0;
   lastEndAt = 0;
   readonly aborted: { lane: number; slot: number; reason: StopReason }[] = [];
   onPost: () => void = () => undefined;
   onKill: () => void = () => undefined;
+
+  constructor(seats = 1) {
+    this.seats = seats;
+    this.lanes = Array.from({ length: seats + 1 }, (_, i) => new Lane(i));
+  }
 
   get idle(): boolean {
     return this.lanes.every((lane) => !lane.busy);

@@ -30,6 +30,7 @@ function open(
     collected: (_, bytes) => done.push(...decodeCompletions(bytes).map(({ id }) => id)),
     tookBack: (texts) => took.push(...texts.map((text) => idOf(text))),
     graceMs: () => graceMs,
+    exclusive: (task) => task === 'exclusive',
   });
   t.after(() => dog.sleep());
   return { place, took, done, dog, pass };

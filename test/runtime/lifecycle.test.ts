@@ -47,6 +47,7 @@ const OUTCOMES: Record<Outcome['kind'], Outcome[]> = {
   ],
   interrupted: [{ kind: 'interrupted' }],
   'not-started': [{ kind: 'not-started' }],
+  postponed: [{ kind: 'postponed', delayMs: 5000 }],
 };
 const ALL_OUTCOMES = Object.values(OUTCOMES).flat();
 

@@ -23,6 +23,9 @@ interface Posted {
 
 export class InlinePlace {
   readonly lanes: readonly Lane[] = [new Lane(0), new Lane(1)];
+  readonly seats = 1;
+  movedAt = 0;
+  blocked = false;
   ready = true;
   alone = false;
   lastEndAt = 0;
@@ -81,8 +84,12 @@ export class InlinePlace {
     const messages = parseChunk(chunk.text, chunk.count, SEPARATOR, PLAIN_CODEC);
     for (let slot = 0; slot < chunk.count; slot++) {
       if (!this.ready || !lane.memory.claim(slot)) continue;
-      const stop = { stopped: () => lane.memory.stopping(slot), onAbort: () => undefined };
-      const outcome = await this.#runner.run(messages[slot], stop, skewMs, () => new Promise<never>(() => undefined));
+      const stop = {
+        stopped: () => lane.memory.stopping(slot),
+        onAbort: () => undefined,
+        failure: () => new Promise<never>(() => undefined),
+      };
+      const outcome = await this.#runner.run(messages[slot], stop, skewMs);
       if (this.ready) this.#finish(lane, slot, outcome);
     }
   }

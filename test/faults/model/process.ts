@@ -91,6 +91,8 @@ export class ModelConsumer {
       {
         resultTtlMs: HOUR_MS,
         graceMs: () => undefined,
+        exclusive: new Set(),
+        limits: new Map(),
         observe: () => false,
         signals: new Set(),
         intermediateErrors: false,
