@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { connectActor, exposeActor, type ActorRef } from '../runtime/actor-ref.js';
+import type { CancelState, CancelVerbs, WaitingMessage } from '../runtime/canceling.js';
 import type { ResultRecord } from '../runtime/completion.js';
 import { COMMAND_TIMEOUT_MS } from '../runtime/limits.js';
 import type * as contract from '../runtime/storage.js';
@@ -19,6 +20,10 @@ const VERBS = [
   'revoke',
   'restore',
   'readMark',
+  'cancel',
+  'withdrawCancel',
+  'findWaiting',
+  'endWaiting',
   'counts',
   'readChord',
   'freeUnique',
@@ -102,6 +107,22 @@ export class PortStorage implements contract.ProducerStorage {
 
   async readMark(target: contract.MarkTarget): Promise<contract.Mark | undefined> {
     return this.#remote.readMark(target);
+  }
+
+  async cancel(id: string): Promise<CancelState> {
+    return this.#remote.cancel(id);
+  }
+
+  async withdrawCancel(id: string): Promise<CancelState> {
+    return this.#remote.withdrawCancel(id);
+  }
+
+  async findWaiting(id: string): Promise<WaitingMessage | undefined> {
+    return this.#remote.findWaiting(id);
+  }
+
+  async endWaiting(message: WaitingMessage, transition: Parameters<CancelVerbs['endWaiting']>[1]): Promise<boolean> {
+    return this.#remote.endWaiting(message, transition);
   }
 
   async counts(): Promise<contract.Counts> {
@@ -244,6 +265,10 @@ export class StorageDoor {
       revoke: (target, mark) => this.#storage.revoke(target, mark),
       restore: (target) => this.#storage.restore(target),
       readMark: (target) => this.#storage.readMark(target),
+      cancel: (id) => this.#storage.cancel(id),
+      withdrawCancel: (id) => this.#storage.withdrawCancel(id),
+      findWaiting: (id) => this.#storage.findWaiting(id),
+      endWaiting: (message, transition) => this.#storage.endWaiting(message, transition),
       counts: () => this.#storage.counts(),
       // Whose run it is the supervisor knows: a thread cannot take a lock in another consumer's name.
       acquireLock: (name, owner) => {

@@ -10,6 +10,7 @@
  *  3. Leases, due dates, expiries and ticks are decided by the storage's own clock.
  *  4. A write whose reply was lost can be repeated without a second effect.
  */
+import type { CancelVerbs } from './canceling.js';
 import type { FinalState, ResultRecord } from './completion.js';
 import type { Finding } from './finding.js';
 
@@ -131,14 +132,15 @@ export interface Chunk {
   count: number;
 }
 
-/** A task that was not leased, because it is revoked, expired or dead. */
+/** A task that was not leased, because it is canceled, revoked, expired or dead. */
 export interface Dropped {
   id: string;
   name: string;
-  state: Extract<FinalState, 'revoked' | 'expired' | 'dead'>;
+  state: Extract<FinalState, 'canceled' | 'revoked' | 'expired' | 'dead'>;
   /**
    * Absent: it has ended. Present: it is in flight of this consumer, which settles it with all that belongs to its end.
-   * So for linked messages, for all where the call says `handOver`, and for every one that died alone more than DEATHS_MAX times.
+   * So for linked messages, for all where the call says `handOver`, for every one that was canceled, and for every one that
+   * died alone more than DEATHS_MAX times.
    */
   text?: string;
 }
@@ -197,6 +199,8 @@ export interface BeatReply {
   held: number;
   /** Landing alone: wants a step. */
   landing: number;
+  /** Ids in flight for this consumer that are canceled: the push that told of them may have been lost. */
+  canceled: string[];
 }
 
 /** The name that an operator gives to a consumer, so that the next one under it follows at once. */
@@ -261,6 +265,8 @@ export interface StorageEvents {
   onEnded?: (ended: readonly { id: string; record?: ResultRecord }[]) => void;
   /** Something was scheduled that is due earlier than what was known. */
   onScheduled?: () => void;
+  /** These were canceled while they were in flight, perhaps of another consumer. */
+  onCancel?: (ids: readonly string[]) => void;
   /** Somebody listens to events from now on. */
   onListener?: () => void;
   /** What consumers do, as they published it; after `listenToEvents`. `gap` = some may have been missed. */
@@ -273,7 +279,7 @@ export interface StorageEvents {
 export type NoteKind = 'progress' | 'log' | 'error';
 
 /** What a Huey needs of a storage: producing, results, marks. */
-export interface ProducerStorage {
+export interface ProducerStorage extends CancelVerbs {
   /**
    * Stores messages; all of one call or none. Atomic. Repeatable: an id that was enqueued within 24 hours is not
    * stored again. Delays, relative expiries (care 'r') and due dates by the storage's clock.

@@ -55,6 +55,22 @@ export class FakeStorage implements ProducerStorage {
     return undefined;
   }
 
+  async cancel(): Promise<'waiting'> {
+    return 'waiting';
+  }
+
+  async withdrawCancel(): Promise<'waiting'> {
+    return 'waiting';
+  }
+
+  async findWaiting(): Promise<undefined> {
+    return undefined;
+  }
+
+  async endWaiting(): Promise<boolean> {
+    return false;
+  }
+
   async counts(): Promise<Counts> {
     return { ready: 0, scheduled: 0, running: 0, dead: 0, consumers: 0 };
   }

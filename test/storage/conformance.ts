@@ -3,6 +3,7 @@
  * what they look at. A storage whose clock can be moved (the memory one) is also asked about days and hours.
  */
 import { describe, it, type TestContext } from 'node:test';
+import { describeCancel } from './conformance-cancel.js';
 import { describeCommit } from './conformance-commit.js';
 import { describeConsumers } from './conformance-consumers.js';
 import { describeEnqueue } from './conformance-enqueue.js';
@@ -54,6 +55,7 @@ export function describeStorage(name: string, makeFixture: MakeFixture, options:
     instances: describeInstance,
     schedule: describeSchedule,
     marks: describeMarks,
+    canceling: describeCancel,
     'links and chords': describeLinks,
     unique: describeUnique,
     'locks and rates': describeLocks,

@@ -2,6 +2,7 @@
  * What a call to a storage must look like. Everything is looked at before the first write, so that a bad call changes
  * nothing. Gives the call with what was read on the way (heads, completions), so that nothing is read twice.
  */
+import type { WaitingMessage } from '../canceling.js';
 import type { Completion } from '../completion.js';
 import { decodeCompletions } from '../completion.js';
 import { ConfigurationError, MalformedMessage } from '../errors.js';
@@ -137,6 +138,13 @@ export function checkTransition(transition: Transition): CheckedTransition {
       throw new ConfigurationError(`unknown transition: ${JSON.stringify(unknown)}`);
     }
   }
+}
+
+/** What waits ends by a settle of that very message. */
+export function checkEnd({ text }: WaitingMessage, transition: Transition): CheckedTransition {
+  const { id } = checkMessage(text);
+  if (transition.kind === 'settle' && transition.id === id) return checkTransition(transition);
+  throw new ConfigurationError(`what waits as ${id} cannot end by a ${transition.kind} of ${transition.id}`);
 }
 
 export function checkIfKnown(ifKnown: IfKnown): IfKnown {

@@ -58,6 +58,15 @@ export class Line {
     return entry;
   }
 
+  /** Takes this one out, wherever it stands. False where it is not here. */
+  remove(text: string): boolean {
+    const index = this.#entries.findIndex((entry) => entry?.text === text);
+    if (index < 0) return false;
+    if (index === this.#first) this.shift();
+    else this.#entries.splice(index, 1);
+    return true;
+  }
+
   /** Where an entry of this rank belongs: before all of its rank, or behind them. */
   #indexOf(rank: number, at: 'head' | 'tail'): number {
     let low = this.#first;

@@ -1,4 +1,7 @@
-/** Marks that keep tasks from starting, on one invocation by its id or on every invocation of a task by its name. */
+/**
+ * Marks that keep tasks from starting, on one invocation by its id or on every invocation of a task by its name; and those
+ * of invocations that are canceled.
+ */
 import type { Head } from '../message.js';
 import { ID_MARK_LIFE_MS } from '../limits.js';
 import type { Mark, MarkTarget } from '../storage.js';
@@ -7,6 +10,7 @@ import { ExpiringMap } from './memory-expiring.js';
 export class MemoryMarks {
   readonly #byId = new ExpiringMap<Mark>();
   readonly #byTask = new ExpiringMap<Mark>();
+  readonly #canceled = new ExpiringMap<true>();
 
   /** @param dueAt of the invocation, where it is scheduled far ahead. */
   set(target: MarkTarget, mark: Mark, now: number, dueAt = now): void {
@@ -19,6 +23,26 @@ export class MemoryMarks {
   clear(): void {
     this.#byId.clear();
     this.#byTask.clear();
+    this.#canceled.clear();
+  }
+
+  /** @param dueAt of the invocation, where it is scheduled far ahead. */
+  cancel(id: string, now: number, dueAt = now): void {
+    this.#canceled.set(id, true, Math.max(now, dueAt) + ID_MARK_LIFE_MS, now);
+  }
+
+  isCanceled(id: string, now: number): boolean {
+    return this.#canceled.get(id, now) !== undefined;
+  }
+
+  withdrawCancel(id: string): void {
+    this.#canceled.delete(id);
+  }
+
+  /** The invocation has ended. */
+  forget(id: string): void {
+    this.#byId.delete(id);
+    this.#canceled.delete(id);
   }
 
   read(target: MarkTarget, now: number): Mark | undefined {

@@ -6,6 +6,8 @@ export interface MemoryWatcher {
   ended(ended: readonly { id: string; record: ResultRecord }[]): void;
   /** Something is due earlier than everything before. */
   scheduledEarlier(): void;
+  /** These were canceled while they were in flight. */
+  canceled(ids: readonly string[]): void;
   /** Something can be leased. */
   becameReady(): void;
   /** Whether it wants to hear of events. */
@@ -16,15 +18,18 @@ export interface MemoryWatcher {
 export class MemoryNews {
   readonly watchers = new Set<MemoryWatcher>();
   ended: { id: string; record: ResultRecord }[] = [];
+  canceled: string[] = [];
   earlier = false;
   grew = false;
 
   tell(): void {
-    const { ended, earlier, grew } = this;
+    const { ended, canceled, earlier, grew } = this;
     this.ended = [];
+    this.canceled = [];
     this.earlier = this.grew = false;
     for (const watcher of this.watchers) {
       if (ended.length > 0) watcher.ended(ended);
+      if (canceled.length > 0) watcher.canceled(canceled);
       if (earlier) watcher.scheduledEarlier();
       if (grew) watcher.becameReady();
     }

@@ -79,6 +79,17 @@ export class MemoryPlaces {
     return undefined;
   }
 
+  /** The message of this invocation, where it waits. */
+  find(id: string): string | undefined {
+    for (const line of this.#lines) for (const { text } of line.entries()) if (idOf(text) === id) return text;
+    return undefined;
+  }
+
+  /** Takes exactly this message out. False where it does not wait. */
+  remove(text: string): boolean {
+    return this.#lines.some((line) => line.remove(text));
+  }
+
   /** In the order of leasing. */
   listReady(limit: number): Listed[] {
     const lines = [this.#hi, this.#ready, this.#lo, this.#suspects];
@@ -90,6 +101,10 @@ export class MemoryPlaces {
   }
 
   clear(): void {
-    for (const line of [this.#hi, this.#ready, this.#lo, this.#suspects, this.#scheduled]) line.clear();
+    for (const line of this.#lines) line.clear();
+  }
+
+  get #lines(): Line[] {
+    return [this.#hi, this.#ready, this.#lo, this.#suspects, this.#scheduled];
   }
 }

@@ -19,6 +19,7 @@ import { decodeHead, runOf, withHead } from '../message.js';
 import type * as contract from '../storage.js';
 import type { CheckedChord, CheckedEffects, CheckedItem, CheckedStep, CheckedTransition } from './checks.js';
 import { MemoryAliens } from './memory-aliens.js';
+import { MemoryCancels } from './memory-cancels.js';
 import { MemoryChords } from './memory-chords.js';
 import type { MemoryConsumer } from './memory-consumers.js';
 import { MemoryConsumers } from './memory-consumers.js';
@@ -30,6 +31,7 @@ import { MemoryNews } from './memory-news.js';
 import { MemoryPlaces } from './memory-places.js';
 import { MemoryRates } from './memory-rates.js';
 import * as rules from './memory-rules.js';
+import { MemoryTicks } from './memory-ticks.js';
 import { MemoryUniques } from './memory-uniques.js';
 
 /** Whose end or count depends on this one: `undefined` where it says nothing of them. */
@@ -44,6 +46,8 @@ export class MemoryQueue {
   readonly notes = new ExpiringMap<string>();
   readonly chords = new MemoryChords();
   readonly uniques = new MemoryUniques();
+  readonly ticks = new MemoryTicks();
+  readonly cancels: MemoryCancels;
   readonly #consumers = new MemoryConsumers();
   readonly locks = new MemoryLocks(({ consumer, id, run }) => {
     const text = this.#consumers.find(consumer)?.inFlight.get(id);
@@ -53,11 +57,19 @@ export class MemoryQueue {
   readonly #dead = new MemoryDead();
   readonly #records = new ExpiringMap<string>();
   readonly #enqueuedIds = new ExpiringMap<true>();
-  readonly #ticks = new Map<string, number>();
   readonly #aliens = new MemoryAliens();
 
   constructor(now: () => number) {
     this.now = now;
+    this.cancels = new MemoryCancels({
+      now,
+      news: this.news,
+      marks: this.marks,
+      places: this.#places,
+      hasEnded: (id, at) => this.#isOver(id, at),
+      isInFlight: (id) => this.#consumers.inFlight(id) !== undefined,
+      apply: (transition, at) => this.#apply(transition, [], at),
+    });
   }
 
   enqueue(items: readonly CheckedItem[], chords: readonly CheckedChord[]): contract.EnqueueReply {
@@ -125,7 +137,8 @@ export class MemoryQueue {
 
   beat(consumer: string, leaseMs: number): contract.BeatReply {
     const now = this.now();
-    return { now, held: this.#consumers.beat(consumer, leaseMs, now).inFlight.size, landing: 0 };
+    const { inFlight } = this.#consumers.beat(consumer, leaseMs, now);
+    return { now, held: inFlight.size, landing: 0, canceled: [...inFlight.keys()].filter((id) => this.marks.isCanceled(id, now)) };
   }
 
   heldIds(consumer: string): string[] {
@@ -197,19 +210,10 @@ export class MemoryQueue {
 
   tick({ task, minuteMs }: contract.TickCall, item: CheckedItem): boolean {
     const now = this.now();
-    if (minuteMs > now || minuteMs <= (this.#ticks.get(task) ?? -1)) return false;
-    this.#ticks.set(task, minuteMs);
+    if (!this.ticks.take(task, minuteMs, now)) return false;
     const { duplicates } = this.#enqueueAll([item], now);
     this.news.tell();
     return duplicates.length === 0;
-  }
-
-  lastTick(task: string): number | undefined {
-    return this.#ticks.get(task);
-  }
-
-  skipTick(task: string, minuteMs: number): void {
-    this.#ticks.set(task, Math.max(minuteMs, this.#ticks.get(task) ?? 0));
   }
 
   /** With a clean record. What cannot be read would only come back. */
@@ -231,9 +235,9 @@ export class MemoryQueue {
 
   /** All but the consumers and what they hold. */
   flush(): void {
-    const { keys, notes, chords, uniques, marks, rates } = this;
-    const rooms = [this.#places, this.#dead, this.#records, this.#enqueuedIds, this.#ticks, this.#aliens];
-    for (const room of [...rooms, keys, notes, chords, uniques, marks, rates]) room.clear();
+    const { keys, notes, chords, uniques, marks, rates, ticks } = this;
+    const rooms = [this.#places, this.#dead, this.#records, this.#enqueuedIds, this.#aliens];
+    for (const room of [...rooms, keys, notes, chords, uniques, marks, rates, ticks]) room.clear();
     this.locks.flush(undefined, this.now());
   }
 
@@ -273,7 +277,7 @@ export class MemoryQueue {
     const { kind, id } = transition;
     switch (kind) {
       case 'requeue':
-        if (transition.delayMs > 0) this.#places.schedule(transition.text, now + transition.delayMs);
+        if (transition.delayMs > 0 && !this.marks.isCanceled(id, now)) this.#places.schedule(transition.text, now + transition.delayMs);
         else if (transition.at === 'head') givenBack.push(transition.text);
         else this.#places.place(transition.text, 'tail');
         return;
@@ -305,7 +309,7 @@ export class MemoryQueue {
 
   #settle(id: string, record: string, ttlSeconds: number, now: number): void {
     this.#records.set(id, record, now + ttlSeconds * 1000, now);
-    this.marks.remove({ id }, now);
+    this.marks.forget(id);
     this.news.ended.push({ id, record: decodeRecord(record) });
   }
 
@@ -346,10 +350,13 @@ export class MemoryQueue {
 
   /** It ends as revoked, unless it has started or ended. The record is for those who wait, the mark keeps it from starting. */
   #replace(id: string, now: number): void {
-    const isOver = this.#records.get(id, now) !== undefined || this.#dead.find(id, now) !== undefined;
-    if (isOver || this.#consumers.inFlight(id) !== undefined) return;
+    if (this.#isOver(id, now) || this.#consumers.inFlight(id) !== undefined) return;
     this.#settle(id, encodeRecord('revoked', ''), limits.END_MARKER_TTL_MS / 1000, now);
     this.revoke({ id }, { once: true, untilMs: 0 });
+  }
+
+  #isOver(id: string, now: number): boolean {
+    return this.#records.get(id, now) !== undefined || this.#dead.find(id, now) !== undefined;
   }
 
   // --- lease ---
@@ -381,7 +388,7 @@ export class MemoryQueue {
     }
     const state = this.#whyNot(head, now);
     const { id, name } = head;
-    if (state !== undefined && state !== 'dead' && head.linked !== true && !handOver) {
+    if (state !== undefined && state !== 'dead' && state !== 'canceled' && head.linked !== true && !handOver) {
       this.#settle(id, encodeRecord(state, ''), limits.END_MARKER_TTL_MS / 1000, now);
       dropped.push({ id, name, state });
       return false;
@@ -395,6 +402,7 @@ export class MemoryQueue {
   }
 
   #whyNot(head: Head, now: number): contract.Dropped['state'] | undefined {
+    if (this.marks.isCanceled(head.id, now)) return 'canceled';
     if (this.marks.skips(head, now)) return 'revoked';
     if (rules.hasExpired(head, now)) return 'expired';
     return rules.diedTooOften(head) ? 'dead' : undefined;

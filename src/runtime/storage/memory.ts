@@ -3,7 +3,9 @@
  * state and the rules are MemoryQueue's; here are their asynchronous faces: checks, waiting, listeners. Several
  * storages can look at one queue, each with its own listeners and its own wait.
  */
+import type { CancelState, WaitingMessage } from '../canceling.js';
 import { ConfigurationError, StorageUnavailable } from '../errors.js';
+import { checkId } from '../ids.js';
 import type { ResultRecord } from '../completion.js';
 import type { Finding } from '../finding.js';
 import type * as contract from '../storage.js';
@@ -43,6 +45,7 @@ export class MemoryStorage implements contract.Storage {
       },
       events: (events) => queueMicrotask(() => this.#events.onEvents?.(events, false)),
       ended: (ended) => this.#tellEnded(ended),
+      canceled: (ids) => queueMicrotask(() => this.#events.onCancel?.([...ids])),
       scheduledEarlier: () => queueMicrotask(() => this.#events.onScheduled?.()),
       becameReady: () => this.#wait?.wake(),
     };
@@ -113,6 +116,22 @@ export class MemoryStorage implements contract.Storage {
   async readMark(target: contract.MarkTarget): Promise<contract.Mark | undefined> {
     const queue = this.#live();
     return queue.marks.read(checks.checkTarget(target), queue.now());
+  }
+
+  async cancel(id: string): Promise<CancelState> {
+    return this.#live().cancels.cancel(checkId(id));
+  }
+
+  async withdrawCancel(id: string): Promise<CancelState> {
+    return this.#live().cancels.withdraw(checkId(id));
+  }
+
+  async findWaiting(id: string): Promise<WaitingMessage | undefined> {
+    return this.#live().cancels.find(checkId(id));
+  }
+
+  async endWaiting(message: WaitingMessage, transition: contract.Transition): Promise<boolean> {
+    return this.#live().cancels.end(message, checks.checkEnd(message, transition));
   }
 
   async counts(): Promise<contract.Counts> {
@@ -292,13 +311,13 @@ export class MemoryStorage implements contract.Storage {
 
   async lastTicks(tasks: readonly string[]): Promise<(number | undefined)[]> {
     const queue = this.#live();
-    return tasks.map((task) => queue.lastTick(task));
+    return tasks.map((task) => queue.ticks.last(task));
   }
 
   async skipTicks(tasks: readonly string[], minuteMs: number): Promise<void> {
     checks.checkCount('minuteMs', minuteMs);
     const queue = this.#live();
-    for (const task of tasks) queue.skipTick(task, minuteMs);
+    for (const task of tasks) queue.ticks.skip(task, minuteMs);
   }
 
   /** Puts bytes where messages are ready, as a foreign or newer writer might; for tests. */

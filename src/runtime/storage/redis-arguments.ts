@@ -1,8 +1,10 @@
 /** The arguments and replies of the scripts, as they travel. */
-import { StorageRefused } from '../errors.js';
+import type { WaitingMessage } from '../canceling.js';
+import { ConfigurationError, StorageRefused } from '../errors.js';
 import { checkId } from '../ids.js';
 import type { Dropped, Effects, EnqueueItem, StepCall, StepReply, Transition } from '../storage.js';
-import { checkIfKnown, checkStepCall, checkTransition, checkUnique, checkWhen } from './checks.js';
+import { checkEnd, checkIfKnown, checkStepCall, checkTransition, checkUnique, checkWhen } from './checks.js';
+import { WAITING_PLACES } from './redis-cancel-scripts.js';
 import type { RedisArgument } from './redis-connection.js';
 
 /** ARGV of the enqueue script for one item, after its message. The messages themselves are looked at by the script. */
@@ -37,6 +39,15 @@ function transitionArguments(move: Transition): RedisArgument[] {
     case 'bury':
       return ['B', move.id, move.text, move.reason.replaceAll('\n', ' '), move.record, move.ttlSeconds, effectsText(move.effects)];
   }
+}
+
+/** ARGV of the script that ends what waits, without the prefix. @throws ConfigurationError */
+export function endArguments(message: WaitingMessage, transition: Transition): RedisArgument[] {
+  checkEnd(message, transition);
+  const place = WAITING_PLACES.find((one) => one === message.at);
+  if (place === undefined) throw new ConfigurationError(`nothing waits at ${JSON.stringify(message.at)}`);
+  const [, , ...rest] = transitionArguments(transition);
+  return [place, message.text, ...rest];
 }
 
 export function readStep(reply: unknown): StepReply {

@@ -50,7 +50,7 @@ local function whereIs(id)
 end
 
 local function expectMarks()
-  expect('marks', 'hash') expect('far', 'hash')
+  expect('marks', 'hash') expect('far', 'hash') expect('cancels', 'hash')
 end
 
 -- Whether a mark is in force: until when it holds, once or always, and when it is forgotten.

@@ -2,6 +2,8 @@
  * What a Huey needs of a queue in Redis: each verb as one call of a script, and, over a connection of its own, the news of
  * who has ended.
  */
+import type { CancelState, WaitingMessage } from '../canceling.js';
+import { checkId } from '../ids.js';
 import { decodeRecord, type ResultRecord } from '../completion.js';
 import type {
   ChordPlan,
@@ -17,9 +19,11 @@ import type {
   ProducerStorage,
   RateReply,
   StorageEvents,
+  Transition,
 } from '../storage.js';
 import { checkCount, checkLease, checkLockName, checkMark, checkOwner, checkTarget } from './checks.js';
-import { whenOf } from './redis-arguments.js';
+import { endArguments, whenOf } from './redis-arguments.js';
+import { WAITING_PLACES } from './redis-cancel-scripts.js';
 import { RedisConnection, type RedisArgument, type RedisSpec } from './redis-connection.js';
 import { RedisKeys } from './redis-keys.js';
 import { RedisListing } from './redis-listing.js';
@@ -46,7 +50,7 @@ export abstract class RedisProducer implements ProducerStorage {
 
   listen(events: StorageEvents): void {
     this.#events = events;
-    if (events.onScheduled) this.subscriptions.watchControl();
+    if (events.onScheduled || events.onCancel) this.subscriptions.watchControl();
   }
 
   async enqueue(items: readonly EnqueueItem[], chords: readonly ChordPlan[] = []): Promise<EnqueueReply> {
@@ -92,6 +96,30 @@ export abstract class RedisProducer implements ProducerStorage {
   async readMark(target: MarkTarget): Promise<Mark | undefined> {
     const mark = (await this.call('hueyReadMark', ...fieldOf(target), 0)) as string;
     return mark === '' ? undefined : { untilMs: Number(mark.slice(0, 13)), once: mark.charAt(13) === '1' };
+  }
+
+  async cancel(id: string): Promise<CancelState> {
+    return (await this.call('hueyCancel', checkId(id))) as CancelState;
+  }
+
+  async withdrawCancel(id: string): Promise<CancelState> {
+    return (await this.call('hueyWithdrawCancel', checkId(id))) as CancelState;
+  }
+
+  async findWaiting(id: string): Promise<WaitingMessage | undefined> {
+    checkId(id);
+    for (const at of WAITING_PLACES) {
+      for (let cursor = '0'; cursor !== '';) {
+        const [text, next] = (await this.call('hueyLookForWaiting', id, at, cursor)) as [string, string];
+        if (text !== '') return { text, at };
+        cursor = next;
+      }
+    }
+    return undefined;
+  }
+
+  async endWaiting(message: WaitingMessage, transition: Transition): Promise<boolean> {
+    return (await this.call('hueyEndWaiting', ...endArguments(message, transition))) === 1;
   }
 
   async counts(): Promise<Counts> {

@@ -3,6 +3,7 @@
  * and the parts that they share stand in redis-lua.ts; what stands beside the life of a task in redis-side-scripts.ts.
  */
 import { GONE_PAYLOAD } from '../completion.js';
+import { CANCEL_SCRIPTS } from './redis-cancel-scripts.js';
 import { CHARGE, GIVE_BACK, HEARD, PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
 import { STEP } from './redis-step-script.js';
@@ -56,13 +57,17 @@ if name ~= '' then redis.call('HSET', P .. 'instances', name, ARGV[2]) end
 return {now, former, tasks}
 `;
 
-/** ARGV: prefix, consumer, lease ms. Returns now, held, landing. Error REAPED where it is not registered. */
+/** ARGV: prefix, consumer, lease ms. Returns now, held, landing, ids in flight that are canceled. Error REAPED where it is not registered. */
 const BEAT = `${PRELUDE}${HEARD}
-expect('consumers', 'zset') expect('clock', 'hash')
+expect('consumers', 'zset') expect('clock', 'hash') expectMarks()
 if not redis.call('ZSCORE', P .. 'consumers', ARGV[2]) then return redis.error_reply('REAPED ' .. ARGV[2]) end
 heard(ARGV[2], tonumber(ARGV[3]))
 local landing = redis.call('LLEN', P .. 'landing:' .. ARGV[2])
-return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing}
+local canceled = {}
+for _, id in ipairs(redis.call('HKEYS', P .. 'cancels')) do
+  if redis.call('HEXISTS', P .. 'inflight:' .. ARGV[2], id) == 1 then canceled[#canceled + 1] = id end
+end
+return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing, canceled}
 `;
 
 /** ARGV: prefix, consumer. */
@@ -99,11 +104,15 @@ local gone = {}
 if awake + lease <= now then gone = redis.call('ZRANGEBYSCORE', P .. 'consumers', '-inf', now, 'LIMIT', 0, 20) end
 
 -- Every consumer looks for dead ones now and then: a good moment to forget a few marks that nothing used up.
-local swept = redis.call('HSCAN', P .. 'marks', redis.call('HGET', P .. 'clock', 'marks') or 0, 'COUNT', 100)
-for i = 1, #swept[2], 2 do
-  if not inForce(swept[2][i + 1]) then redis.call('HDEL', P .. 'marks', swept[2][i]) end
+local function sweep(name, isInForce)
+  local swept = redis.call('HSCAN', P .. name, redis.call('HGET', P .. 'clock', name) or 0, 'COUNT', 100)
+  for i = 1, #swept[2], 2 do
+    if not isInForce(swept[2][i + 1]) then redis.call('HDEL', P .. name, swept[2][i]) end
+  end
+  redis.call('HSET', P .. 'clock', name, swept[1])
 end
-redis.call('HSET', P .. 'clock', 'marks', swept[1])
+sweep('marks', inForce)
+sweep('cancels', function(ends) return tonumber(ends) > now end)
 
 local reply, tasks = {now, 0}, 0
 for _, consumer in ipairs(gone) do
@@ -198,6 +207,7 @@ return inForce(mark) and string.sub(mark, 1, 14) or ''
 /** name of the command -> Lua. All take one key. */
 export const SCRIPTS = {
   ...SIDE_SCRIPTS,
+  ...CANCEL_SCRIPTS,
   hueyEnqueue: ENQUEUE,
   hueyStep: STEP,
   hueyRegister: REGISTER,

@@ -100,13 +100,25 @@ end
 -- Free, then commit.
 free()
 local marksOn = redis.call('EXISTS', P .. 'marks') == 1
+local cancelsOn = redis.call('EXISTS', P .. 'cancels') == 1
+
+local function forget(id)
+  if marksOn then forgetMark(id) end
+  if cancelsOn then redis.call('HDEL', P .. 'cancels', id) end
+end
+
+local function isCanceled(id)
+  local ends = cancelsOn and redis.call('HGET', P .. 'cancels', id)
+  return ends and tonumber(ends) > now
+end
+
 local committed, refused = 0, 0
 for i = 1, n do
   local id = doneIds[i]
   if redis.call('HDEL', inflight, id) == 1 then
     committed = committed + 1
     settle(id, doneTtls[i], doneRecords[i])
-    if marksOn then forgetMark(id) end
+    forget(id)
   else
     refused = refused + 1
   end
@@ -117,12 +129,12 @@ for _, move in ipairs(transitions) do
   else
     committed = committed + 1
     if move.kind == 'Q' then
-      if move.delay > 0 then store(move.text, 'd' .. move.delay) else place(move.text, move.atHead) end
+      if move.delay > 0 and not isCanceled(move.id) then store(move.text, 'd' .. move.delay) else place(move.text, move.atHead) end
       if move.effects then apply(move.effects, move.id) end
     else
       if move.kind == 'B' then bury(move.id, move.text, move.reason) end
       settle(move.id, move.ttl, move.record)
-      if marksOn then forgetMark(move.id) end
+      forget(move.id)
       if move.effects then apply(move.effects, move.id) end
     end
   end
@@ -131,13 +143,13 @@ end
 -- Lease.
 local got, ids, fields, dropped, alone = {}, {}, {}, {}, ''
 
--- What concerns others, or died too often, is settled by the consumer, with all that belongs to its end; and everything where it asks for that.
+-- What concerns others, was canceled, or died too often, is settled by the consumer, with all that belongs to its end; and everything where it asks for that.
 local function ours(m)
   return handOver or string.byte(m, 4) >= 52
 end
 
 local function drop(id, name, state, letter, m)
-  if letter == 'x' or ours(m) then
+  if letter == 'x' or letter == 'c' or ours(m) then
     dropped[#dropped + 1] = {id = id, name = name, state = state, text = m}
     fields[#fields + 1] = id
     fields[#fields + 1] = m
@@ -181,6 +193,8 @@ local function accept(m)
   if m == '' then return end
   local id, name = idAndName(m)
   if not id or not string.find(m, '^%["1[0-7]') or string.find(m, '\\n', 1, true) then return oddOne(m) end
+  -- The mark stays until it has ended: whoever leases it next, if this consumer dies before, must find it canceled too.
+  if isCanceled(id) then return drop(id, name, 'canceled', 'c', m) end
   if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then
     if ours(m) then
       -- Whoever leases it next, if this consumer dies before it has settled it, must find it revoked too.

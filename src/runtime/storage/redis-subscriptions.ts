@@ -131,6 +131,7 @@ export class RedisSubscriptions {
     const events = this.#events();
     if (channel === this.#keys.control) {
       if (message === 'e') events.onListener?.();
+      else if (message.startsWith('c')) events.onCancel?.([message.slice(1)]);
       else events.onScheduled?.();
       return;
     }

@@ -109,8 +109,9 @@ export class RedisStorage extends RedisProducer implements Storage {
   }
 
   async beat(consumer: string, leaseMs: number): Promise<BeatReply> {
-    const [now, held, landing] = (await this.call('hueyBeat', consumer, checkLease(leaseMs))) as number[];
-    return { now: now ?? 0, held: held ?? 0, landing: landing ?? 0 };
+    const reply = await this.call('hueyBeat', consumer, checkLease(leaseMs));
+    const [now, held, landing, canceled] = reply as [number, number, number, string[]];
+    return { now, held, landing, canceled };
   }
 
   async heldIds(consumer: string): Promise<string[]> {

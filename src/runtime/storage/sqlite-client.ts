@@ -28,6 +28,7 @@ interface Pending {
 export interface ClientEvents {
   onEnded: (ended: { id: string; record?: string }[]) => void;
   onScheduled: () => void;
+  onCancel: (ids: string[]) => void;
   onEvents: (events: string[], gap: boolean) => void;
   onOutage: (lost: boolean, error?: Error) => void;
 }
@@ -37,7 +38,7 @@ export class SqliteClient {
   readonly #events: ClientEvents;
   readonly #pending = new Map<number, Pending>();
   readonly #watched = new Set<string>();
-  #tellScheduled = false;
+  #tellConsumer = false;
   /** Under which it listens to events, undefined while it does not. */
   #listener: string | undefined;
   #worker: Worker | undefined;
@@ -84,9 +85,9 @@ export class SqliteClient {
     this.#post({ interrupt: true });
   }
 
-  tellScheduled(on: boolean): void {
-    this.#tellScheduled = on;
-    this.#post({ tellScheduled: on });
+  tellConsumer(on: boolean): void {
+    this.#tellConsumer = on;
+    this.#post({ tellConsumer: on });
   }
 
   async listenToEvents(on: boolean): Promise<void> {
@@ -159,7 +160,7 @@ export class SqliteClient {
         resolve();
       });
     });
-    if (this.#tellScheduled) worker.postMessage({ tellScheduled: true } satisfies ToThread);
+    if (this.#tellConsumer) worker.postMessage({ tellConsumer: true } satisfies ToThread);
     if (this.#watched.size > 0) {
       worker.postMessage({ calls: [{ number: 0, verb: 'watch', args: [[...this.#watched]] }] } satisfies ToThread);
     }
@@ -169,7 +170,7 @@ export class SqliteClient {
     return worker;
   }
 
-  #receive({ replies, ended, scheduled, events }: FromThread): void {
+  #receive({ replies, ended, scheduled, canceled, events }: FromThread): void {
     if (this.#outage) {
       this.#outage = false;
       this.#events.onOutage(false);
@@ -183,6 +184,7 @@ export class SqliteClient {
     this.#holdProcess();
     if (ended !== undefined) this.#events.onEnded(ended);
     if (scheduled === true) this.#events.onScheduled();
+    if (canceled !== undefined) this.#events.onCancel(canceled);
     if (events !== undefined) this.#events.onEvents(events.events, events.gap);
   }
 

@@ -6,6 +6,8 @@ export class Effects {
   ended: { id: string; record: string; endsAt: number }[] = [];
   /** Something can be leased that could not before. */
   grew = false;
+  /** Something was canceled that is in flight. */
+  canceled = false;
   /** Something is due earlier than everything before. */
   earlier = false;
   /** There are events for listeners. */
@@ -13,6 +15,6 @@ export class Effects {
 
   clear(): void {
     this.ended = [];
-    this.grew = this.earlier = this.published = false;
+    this.grew = this.canceled = this.earlier = this.published = false;
   }
 }

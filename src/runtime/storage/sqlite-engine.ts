@@ -3,10 +3,13 @@
  * between `begin` and `commit`, which the thread calls, so that it can put several into one transaction and can try
  * again where another process writes. Nothing here ever waits.
  */
+import type { CancelState, WaitingMessage } from '../canceling.js';
 import type { ResultRecord } from '../completion.js';
+import { checkId } from '../ids.js';
 import { DAY_MS } from '../limits.js';
 import type * as contract from '../storage.js';
 import * as checks from './checks.js';
+import { Cancels, type SearchCursor } from './sqlite-cancels.js';
 import { Chords } from './sqlite-chords.js';
 import { Consumers } from './sqlite-consumers.js';
 import type { SqlDatabase, SqlStatement } from './sqlite-driver.js';
@@ -22,12 +25,15 @@ import { Store } from './sqlite-store.js';
 import { SqliteTools, TOOL_READS, TOOL_WRITES, type ToolVerb } from './sqlite-tools.js';
 import { Uniques } from './sqlite-uniques.js';
 
-const OWN_READS = ['counts', 'readResults', 'readMark', 'heldIds', 'lastTicks', 'readChord'] as const;
+const OWN_READS = ['counts', 'readResults', 'readMark', 'heldIds', 'lastTicks', 'readChord', 'lookForWaiting'] as const;
 const OWN_WRITES = [
   'enqueue',
   'removeResults',
   'revoke',
   'restore',
+  'cancel',
+  'withdrawCancel',
+  'endWaiting',
   'register',
   'step',
   'beat',
@@ -65,6 +71,7 @@ export class SqliteEngine {
   readonly #chords: Chords;
   readonly #store: Store;
   readonly #lease: Lease;
+  readonly #cancels: Cancels;
   readonly #version: SqlStatement;
   readonly #readTick: SqlStatement;
   readonly #writeTick: SqlStatement;
@@ -104,12 +111,13 @@ export class SqliteEngine {
     };
     this.#store = new Store(db, rooms);
     this.#lease = new Lease(db, { ...rooms, store: this.#store });
+    this.#cancels = new Cancels(db, { ...rooms, store: this.#store });
     this.tools = new SqliteTools(db, now, rooms);
     this.#version = db.prepare('PRAGMA data_version');
     this.#readTick = db.prepare('SELECT minute FROM ticks WHERE task = ?');
     this.#writeTick = db.prepare('INSERT OR REPLACE INTO ticks (task, minute) VALUES (?, ?)');
     this.#counts = db.prepare(`SELECT
-      (SELECT count(*) FROM ready) + (SELECT count(*) FROM ranked) + (SELECT count(*) FROM suspects) AS ready,
+      (SELECT count(*) FROM ready WHERE text <> '') + (SELECT count(*) FROM ranked) + (SELECT count(*) FROM suspects) AS ready,
       (SELECT count(*) FROM scheduled) AS scheduled, (SELECT count(*) FROM inflight) AS running,
       (SELECT count(*) FROM dead) AS dead, (SELECT count(*) FROM consumers) AS consumers`);
   }
@@ -205,7 +213,7 @@ export class SqliteEngine {
 
   revoke(target: contract.MarkTarget, mark: contract.Mark): void {
     const now = this.#now();
-    const dueAt = 'id' in target ? this.#places.dueOf(target.id, now + FAR_AHEAD_MS) : undefined;
+    const dueAt = 'id' in target ? this.#farDueOf(target.id, now) : undefined;
     this.#marks.set(checks.checkTarget(target), checks.checkMark(mark), now, dueAt);
   }
 
@@ -215,6 +223,29 @@ export class SqliteEngine {
 
   readMark(target: contract.MarkTarget): contract.Mark | undefined {
     return this.#marks.read(checks.checkTarget(target), this.#now());
+  }
+
+  cancel(id: string): CancelState {
+    const now = this.#now();
+    return this.#cancels.cancel(checkId(id), now, this.#farDueOf(id, now));
+  }
+
+  withdrawCancel(id: string): CancelState {
+    return this.#cancels.withdraw(checkId(id), this.#now());
+  }
+
+  /** One portion of a search. */
+  lookForWaiting(id: string, from: SearchCursor): { found: WaitingMessage | undefined; next: SearchCursor | undefined } {
+    return this.#cancels.look(checkId(id), from);
+  }
+
+  endWaiting(message: WaitingMessage, transition: contract.Transition): boolean {
+    return this.#cancels.end(message, checks.checkEnd(message, transition), this.#now());
+  }
+
+  /** Ids in flight, of whichever consumer, that are canceled. */
+  canceledRunning(): string[] {
+    return this.#cancels.running();
   }
 
   readChord(id: string): (string | undefined)[] {
@@ -260,7 +291,7 @@ export class SqliteEngine {
   beat(consumer: string, leaseMs: number): contract.BeatReply {
     const now = this.#now();
     const row = this.#consumers.beat(checks.checkConsumer(consumer), checks.checkLease(leaseMs), now);
-    return { now, held: this.#lease.held(row.key), landing: 0 };
+    return { now, held: this.#lease.held(row.key), landing: 0, canceled: this.#cancels.running(row.key) };
   }
 
   heldIds(consumer: string): string[] {
@@ -335,6 +366,11 @@ export class SqliteEngine {
     const tasks = this.#lease.giveBackCharged(key);
     this.#consumers.remove(key);
     return tasks;
+  }
+
+  /** When this invocation is due, where that is so late that the marks on it must last longer than others. */
+  #farDueOf(id: string, now: number): number | undefined {
+    return this.#places.dueOf(id, now + FAR_AHEAD_MS);
   }
 
   #lastTick(task: string): number | undefined {

@@ -216,10 +216,12 @@ export class Lease {
     const tail: Waiting[] = [];
     const later: { text: string; dueAt: number }[] = [];
     const effects: [id: string, CheckedEffects][] = [];
+    const marked = transitions.length > 0 && this.#rooms.marks.any();
     for (const move of transitions) {
       if (!own.delete(move.id)) continue;
       if (move.kind === 'requeue') {
-        if (move.delayMs > 0) later.push({ text: move.text, dueAt: now + move.delayMs });
+        if (move.delayMs > 0 && !(marked && this.#rooms.marks.isCanceled(move.id, now)))
+          later.push({ text: move.text, dueAt: now + move.delayMs });
         else (move.at === 'head' ? head : tail).push(move);
         continue;
       }
@@ -270,7 +272,7 @@ export class Lease {
     const state = this.#whyNot(head, now, marked);
     if (state === undefined) return head;
     const { id, name } = head;
-    if (state !== 'dead' && head.linked !== true && !taking.handOver) {
+    if (state !== 'dead' && state !== 'canceled' && head.linked !== true && !taking.handOver) {
       taking.ended.push({ id, record: encodeRecord(state, ''), ttlSeconds: limits.END_MARKER_TTL_MS / 1000 });
       taking.dropped.push({ id, name, state });
       return undefined;
@@ -282,6 +284,7 @@ export class Lease {
   }
 
   #whyNot(head: Head, now: number, marked: boolean): Dropped['state'] | undefined {
+    if (marked && this.#rooms.marks.isCanceled(head.id, now)) return 'canceled';
     if (marked && this.#rooms.marks.skips(head, now)) return 'revoked';
     if (head.expiresAt !== 0 && head.expiresAt <= now) return 'expired';
     return head.deaths > limits.DEATHS_MAX ? 'dead' : undefined;

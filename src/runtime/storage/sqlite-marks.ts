@@ -1,4 +1,7 @@
-/** Marks that keep tasks from starting, on one invocation by its id or on every invocation of a task by its name. */
+/**
+ * Marks that keep tasks from starting, on one invocation by its id or on every invocation of a task by its name; and those
+ * of invocations that are canceled.
+ */
 import { ID_MARK_LIFE_MS } from '../limits.js';
 import type { Head } from '../message.js';
 import type { Mark, MarkTarget } from '../storage.js';
@@ -21,7 +24,9 @@ export class Marks {
     this.#read = db.prepare('SELECT once, until FROM marks WHERE target = ? AND (ends = 0 OR ends > ?)');
     this.#write = db.prepare('INSERT OR REPLACE INTO marks (target, once, until, ends) VALUES (?, ?, ?, ?)');
     this.#remove = db.prepare('DELETE FROM marks WHERE target = ?');
-    this.#removeIds = db.prepare("DELETE FROM marks WHERE target IN (SELECT 'i' || value FROM json_each(?))");
+    this.#removeIds = db.prepare(
+      'DELETE FROM marks WHERE target IN (SELECT kind.value || id.value FROM json_each(\'["i","c"]\') AS kind, json_each(?) AS id)',
+    );
     this.#next = db.prepare('SELECT target FROM marks WHERE target > ? ORDER BY target LIMIT 1 OFFSET ?');
     this.#sweepRange = db.prepare('DELETE FROM marks WHERE target > ? AND target <= ? AND ends > 0 AND ends <= ?');
   }
@@ -36,6 +41,19 @@ export class Marks {
     const longest = 'id' in target ? Math.max(now, dueAt) + ID_MARK_LIFE_MS : Infinity;
     const ends = Math.min(untilMs === 0 ? Infinity : untilMs, longest);
     this.#write.run(keyOf(target), once ? 1 : 0, untilMs, ends === Infinity ? 0 : ends);
+  }
+
+  /** @param dueAt of the invocation, where it is scheduled far ahead. */
+  cancel(id: string, now: number, dueAt = now): void {
+    this.#write.run(canceledKey(id), 0, 0, Math.max(now, dueAt) + ID_MARK_LIFE_MS);
+  }
+
+  isCanceled(id: string, now: number): boolean {
+    return this.#read.get(canceledKey(id), now) !== undefined;
+  }
+
+  withdrawCancel(id: string): void {
+    this.#remove.run(canceledKey(id));
   }
 
   read(target: MarkTarget, now: number): Mark | undefined {
@@ -75,4 +93,8 @@ export class Marks {
 
 function keyOf(target: MarkTarget): string {
   return 'id' in target ? `i${target.id}` : `t${target.task}`;
+}
+
+function canceledKey(id: string): string {
+  return `c${id}`;
 }

@@ -15,6 +15,8 @@ const ID_AT = 39;
 /** Beyond this many, what waits at other priorities is not counted on the way of every step. */
 const RANKED_COUNT_MAX = 8192;
 
+export type WaitingTable = 'scheduled' | 'ranked' | 'ready' | 'suspects';
+
 export interface Waiting {
   text: string;
   /** Undefined where the text cannot be read: it waits with the others and is looked at when it is taken. */
@@ -31,6 +33,7 @@ export class Places {
   readonly #readyEnds: SqlStatement;
   readonly #rankedCount: SqlStatement;
   readonly #peekReady: SqlStatement;
+  readonly #listReady: SqlStatement;
   readonly #dropReady: SqlStatement;
   readonly #peekHi: SqlStatement;
   readonly #peekLo: SqlStatement;
@@ -54,6 +57,7 @@ export class Places {
     this.#readyEnds = db.prepare('SELECT (SELECT min(seq) FROM ready) AS first, (SELECT max(seq) FROM ready) AS last');
     this.#rankedCount = db.prepare(`SELECT count(*) AS n FROM (SELECT 1 FROM ranked LIMIT ${RANKED_COUNT_MAX})`);
     this.#peekReady = db.prepare('SELECT seq, text FROM ready ORDER BY seq LIMIT ?');
+    this.#listReady = db.prepare("SELECT text FROM ready WHERE text <> '' ORDER BY seq LIMIT ?");
     this.#dropReady = db.prepare('DELETE FROM ready WHERE seq <= ?');
     this.#peekHi = db.prepare('SELECT seq, text FROM ranked WHERE level < 0 ORDER BY level, seq LIMIT ?');
     this.#peekLo = db.prepare('SELECT seq, text FROM ranked WHERE level > 0 ORDER BY level, seq LIMIT ?');
@@ -145,9 +149,21 @@ export class Places {
     return typeof due === 'number' ? due : undefined;
   }
 
+  textAt(table: WaitingTable, seq: number): string | undefined {
+    const text = this.#db.prepare(`SELECT text FROM ${table} WHERE seq = ?`).get(seq)?.['text'];
+    return typeof text === 'string' ? text : undefined;
+  }
+
+  /** Takes exactly this message out. False where it does not stand there. */
+  remove(table: WaitingTable, seq: number, text: string): boolean {
+    // The seqs of ready have no gaps: whoever takes the row finds that nothing is in it.
+    const sql = table === 'ready' ? `UPDATE ready SET text = '' WHERE` : `DELETE FROM ${table} WHERE`;
+    return this.#db.prepare(`${sql} seq = ? AND text = ?`).run(seq, text) > 0;
+  }
+
   /** In the order of leasing. */
   listReady(limit: number): Listed[] {
-    const lines = [this.#peekHi, this.#peekReady, this.#peekLo, this.#peekSuspects];
+    const lines = [this.#peekHi, this.#listReady, this.#peekLo, this.#peekSuspects];
     const rows = lines.flatMap((line) => line.all(limit));
     return rows.slice(0, limit).map((row) => ({ text: String(row['text']) }));
   }
@@ -167,7 +183,7 @@ export class Places {
     const last = rows.at(-1);
     if (last === undefined) return;
     this.#dropReady.run(number(last, 'seq'));
-    for (const row of rows) texts.push(String(row['text']));
+    for (const row of rows) if (row['text'] !== '') texts.push(String(row['text']));
   }
 
   #takeRanked(peek: SqlStatement, most: number, texts: string[]): void {

@@ -26,8 +26,8 @@ export interface ToThread {
   calls?: Call[];
   unwatch?: readonly string[];
   interrupt?: true;
-  /** Whether to tell of earlier due dates. */
-  tellScheduled?: boolean;
+  /** Whether to tell what a consumer wants to know: earlier due dates, and what was canceled. */
+  tellConsumer?: boolean;
   close?: true;
 }
 
@@ -37,6 +37,7 @@ export interface FromThread {
   replies?: Reply[];
   ended?: { id: string; record?: string }[];
   scheduled?: true;
+  canceled?: string[];
   events?: { events: string[]; gap: boolean };
 }
 

@@ -4,7 +4,8 @@
  *
  * Each place of a message is a table of its own, so that what waits at priority 0, the usual case, needs no index:
  *
- *     ready      priority 0, by seq; taken only from the head, so its seqs have no gaps (count = max - min + 1)
+ *     ready      priority 0, by seq; taken only from the head, so its seqs have no gaps (count = max - min + 1); a row without text is that of one
+ *                that was canceled
  *     ranked     other priorities, by level (= minus the priority) and seq
  *     suspects   those that must run alone
  *     scheduled  by due date

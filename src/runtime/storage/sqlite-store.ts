@@ -67,6 +67,11 @@ export class Store {
     return reply;
   }
 
+  /** Of a consumer that is registered. */
+  isInFlight(id: string): boolean {
+    return this.#inFlight.get(id) !== undefined;
+  }
+
   apply(id: string, effects: CheckedEffects, now: number): void {
     const { enqueue, endChord, freeUnique } = effects;
     if (freeUnique !== undefined) this.#rooms.uniques.free(freeUnique, id);
@@ -113,7 +118,7 @@ export class Store {
   /** It ends as revoked, unless it has started or ended. The record is for those who wait, the mark keeps it from starting. */
   #replace(id: string, now: number): void {
     const { records, marks, places } = this.#rooms;
-    if (records.has(id, now) || records.findDead(id, now) !== undefined || this.#inFlight.get(id) !== undefined) return;
+    if (records.has(id, now) || records.findDead(id, now) !== undefined || this.isInFlight(id)) return;
     records.settle([{ id, record: encodeRecord('revoked', ''), ttlSeconds: limits.END_MARKER_TTL_MS / 1000 }], now);
     marks.set({ id }, { once: true, untilMs: 0 }, now, places.dueOf(id, now));
   }

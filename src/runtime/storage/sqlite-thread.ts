@@ -74,13 +74,13 @@ class StorageThread {
     });
   }
 
-  #accept({ calls, unwatch, interrupt, tellScheduled, close }: ToThread): void {
+  #accept({ calls, unwatch, interrupt, tellConsumer, close }: ToThread): void {
     const now = performance.now();
     for (const call of calls ?? []) {
       this.#queue.push({ ...call, deadlineAt: now + COMMAND_TIMEOUT_MS, waitUntil: now + (call.waitMs ?? 0) });
     }
     if (unwatch !== undefined) this.#watched.remove(unwatch);
-    if (tellScheduled !== undefined) this.#watched.tellScheduled = tellScheduled;
+    if (tellConsumer !== undefined) this.#watched.tellConsumer = tellConsumer;
     if (interrupt === true) this.#endWait();
     if (close === true) this.#isClosing = true;
     this.#adjustNotice();

@@ -1,6 +1,6 @@
 /**
- * Who waits in the storage thread: ids whose end somebody wants to hear of, and whether earlier due dates are to be
- * told. After this process's own writes it is told from their effects; after those of others it looks.
+ * Who waits in the storage thread: ids whose end somebody wants to hear of, and whether a consumer is to be told of
+ * earlier due dates and of what was canceled. After this process's own writes it is told from their effects; after those of others it looks.
  */
 import type { Effects } from './sqlite-effects.js';
 import type { SqliteEngine } from './sqlite-engine.js';
@@ -15,8 +15,10 @@ export class Watched {
   /** id -> the end of the record that was told, 0 = none yet. */
   readonly #ids = new Map<string, number>();
   readonly #tell: (message: FromThread) => void;
-  #tellScheduled = false;
+  #tellConsumer = false;
   #knownDueAt: number | undefined;
+  /** Canceled, in flight, and told. */
+  #canceled = new Set<string>();
   #mayLookAt = 0;
   #lookLater: NodeJS.Timeout | undefined;
 
@@ -25,7 +27,7 @@ export class Watched {
   }
 
   get isEmpty(): boolean {
-    return this.#ids.size === 0 && !this.#tellScheduled;
+    return this.#ids.size === 0 && !this.#tellConsumer;
   }
 
   get hasIds(): boolean {
@@ -40,23 +42,27 @@ export class Watched {
     for (const id of ids) this.#ids.delete(id);
   }
 
-  set tellScheduled(on: boolean) {
-    this.#tellScheduled = on;
+  set tellConsumer(on: boolean) {
+    this.#tellConsumer = on;
   }
 
   /** After a commit of this process. */
-  afterOwn(engine: SqliteEngine, { ended, earlier }: Effects): void {
+  afterOwn(engine: SqliteEngine, { ended, canceled, earlier }: Effects): void {
     const mine: { id: string; record?: string }[] = [];
     for (const { id, record, endsAt } of ended) if (this.#note(id, endsAt)) mine.push(packEnd(id, record));
     if (mine.length > 0) this.#tell({ ended: mine });
-    if (!this.#tellScheduled) return;
+    if (!this.#tellConsumer) return;
     this.#knownDueAt = engine.nextDueAt();
     if (earlier) this.#tell({ scheduled: true });
+    if (canceled) this.#lookForCanceled(engine);
   }
 
   /** After a write of somebody else. May throw SqlError. */
   afterOthers(engine: SqliteEngine): void {
-    if (this.#tellScheduled) this.#lookForDue(engine);
+    if (this.#tellConsumer) {
+      this.#lookForDue(engine);
+      this.#lookForCanceled(engine);
+    }
     if (this.#ids.size === 0 || this.#lookLater !== undefined) return;
     const waitMs = this.#mayLookAt - performance.now();
     if (waitMs <= 0) return this.#lookForEnds(engine);
@@ -91,6 +97,14 @@ export class Watched {
     const dueAt = engine.nextDueAt();
     if (dueAt !== undefined && dueAt < (this.#knownDueAt ?? Infinity)) this.#tell({ scheduled: true });
     this.#knownDueAt = dueAt;
+  }
+
+  /** There are few: a mark goes with the end of its invocation. */
+  #lookForCanceled(engine: SqliteEngine): void {
+    const running = engine.canceledRunning();
+    const news = running.filter((id) => !this.#canceled.has(id));
+    this.#canceled = new Set(running);
+    if (news.length > 0) this.#tell({ canceled: news });
   }
 
   /** True where this end of a watched id is news. */

@@ -6,11 +6,13 @@
  */
 import { resolve } from 'node:path';
 import { decodeRecord } from '../completion.js';
+import type { CancelState, WaitingMessage } from '../canceling.js';
 import type { ResultRecord } from '../completion.js';
 import { ConfigurationError, StorageUnavailable } from '../errors.js';
 import type { Finding } from '../finding.js';
 import type * as contract from '../storage.js';
 import { checkCount, checkNumber } from './checks.js';
+import { SEARCH_START, type SearchCursor } from './sqlite-cancels.js';
 import { SqliteClient } from './sqlite-client.js';
 import { examineFile } from './sqlite-file-check.js';
 import type { ArgumentsOf, ReplyOf } from './sqlite-protocol.js';
@@ -45,6 +47,7 @@ export class SqliteStorage implements contract.Storage {
           this.#events.onEnded?.(ended.map(({ id, record }) => (record === undefined ? { id } : { id, record: decodeRecord(record) }))),
         onEvents: (events, gap) => this.#events.onEvents?.(events, gap),
         onScheduled: () => this.#events.onScheduled?.(),
+        onCancel: (ids) => this.#events.onCancel?.(ids),
         onOutage: (lost, error) => this.#events.onOutage?.(lost, error),
       },
     );
@@ -62,7 +65,7 @@ export class SqliteStorage implements contract.Storage {
 
   listen(events: contract.StorageEvents): void {
     this.#events = events;
-    this.#client.tellScheduled(events.onScheduled !== undefined);
+    this.#client.tellConsumer(events.onScheduled !== undefined || events.onCancel !== undefined);
   }
 
   async enqueue(items: readonly contract.EnqueueItem[], chords: readonly contract.ChordPlan[] = []): Promise<contract.EnqueueReply> {
@@ -96,6 +99,30 @@ export class SqliteStorage implements contract.Storage {
 
   async readMark(target: contract.MarkTarget): Promise<contract.Mark | undefined> {
     return this.#call('readMark', [target]);
+  }
+
+  async cancel(id: string): Promise<CancelState> {
+    return this.#call('cancel', [id]);
+  }
+
+  async withdrawCancel(id: string): Promise<CancelState> {
+    return this.#call('withdrawCancel', [id]);
+  }
+
+  async findWaiting(id: string): Promise<WaitingMessage | undefined> {
+    for (let from: SearchCursor | undefined = SEARCH_START; from !== undefined;) {
+      const { found, next }: { found: WaitingMessage | undefined; next: SearchCursor | undefined } = await this.#call('lookForWaiting', [
+        id,
+        from,
+      ]);
+      if (found !== undefined) return found;
+      from = next;
+    }
+    return undefined;
+  }
+
+  async endWaiting(message: WaitingMessage, transition: contract.Transition): Promise<boolean> {
+    return this.#call('endWaiting', [message, transition]);
   }
 
   async counts(): Promise<contract.Counts> {
