@@ -3,7 +3,7 @@
  *  1. lease for every lane that is free, as long as there is something; where there is nothing, wait for it;
  *  2. hand on completions as bytes, unread, and turn every other outcome into a transition (lifecycle.decide);
  *  3. give away again what was taken back: to a place that is free, else, after HAND_MS, to the storage;
- *  4. run a suspect alone, one at a time;
+ *  4. run a suspect alone, one at a time, and a task with a limit of its own (task-limits.ts) no more often at once;
  *  5. after a thread's death, account for each task that it held.
  *
  * What is held here and nowhere else is in flight in the storage, under this consumer's name: a death of the process at
@@ -13,24 +13,31 @@ import { decodeCompletions } from '../runtime/completion.js';
 import { errorInfo } from '../runtime/error-data.js';
 import { droppedOutcome } from '../runtime/dropped.js';
 import { buryUnreadable, decide, type Decision, type Outcome } from '../runtime/lifecycle.js';
-import { idOf, SEPARATOR, type Message } from '../runtime/message.js';
+import { SEPARATOR, type Message } from '../runtime/message.js';
 import { signalsOf } from '../runtime/signals.js';
 import type { Chunk, StepReply, Transition } from '../runtime/storage.js';
+import { accountFor } from './accounts.js';
 import { ChunkSizer } from './chunk-sizer.js';
 import type { DispatcherEvents, DispatcherOptions } from './dispatcher-options.js';
-import { freeLanes, type FreeLane } from './free-lanes.js';
+import { chunksToAsk, freeLanes, hasRoom, type FreeLane, type FreeLanes } from './free-lanes.js';
 import { Hand } from './hand.js';
+import { heldIds } from './held-ids.js';
 import { stoppedOutcome, type Lane } from './lane.js';
 import { Slot } from './lane-memory.js';
 import type { Place } from './place.js';
 import type { PendingSignal } from './protocol.js';
 import type { StepCalls, StepWork } from './step-calls.js';
+import { TaskLimits } from './task-limits.js';
 import { Watchdog } from './watchdog.js';
 
 /** Taken back and without a place: then back to the storage, where other consumers can have it. */
 const HAND_MS = 50;
 /** One wait for work; between two the connection proves that it lives. */
 const WAIT_MS = 2000;
+
+/** What a call shall lease. */
+type Ask = Pick<StepWork, 'chunks' | 'chunkSize'>;
+const NOTHING: Ask = { chunks: 0, chunkSize: 1 };
 
 export class Dispatcher {
   readonly #calls: StepCalls;
@@ -46,13 +53,11 @@ export class Dispatcher {
   /** Told when the call that commits them has counted. */
   #signals: PendingSignal[] = [];
   readonly #hand = new Hand(HAND_MS, () => this.#releaseHand(false));
+  readonly #limits: TaskLimits;
   /** A suspect that waits for a place of its own. */
   #suspect: string | undefined;
   /** What calls that have no answer yet carry. */
   readonly #underWay = new Set<StepWork>();
-  /** Lanes that calls under way were made for. */
-  #promised = 0;
-  #suspectPromised = false;
   /** The storage had nothing left at the last look. */
   #starved = false;
   #waiting = false;
@@ -70,15 +75,15 @@ export class Dispatcher {
     this.#interruptWait = interruptWait;
     this.#options = options;
     this.#events = events;
+    this.#limits = new TaskLimits(options.limits, (text, delayMs) => this.#transit(text, { kind: 'postponed', delayMs }));
     this.#watchdog = new Watchdog({
       places: () => this.#places,
-      starving: () =>
-        this.#hand.size === 0 &&
-        [...this.#places].some((place) => place.ready && place.idle && !place.alone) &&
-        (this.#starved || !this.#leasing),
+      starving: (place) =>
+        this.#hand.size === 0 && (this.#starved || !this.#leasing) && [...this.#places].some((other) => other !== place && hasRoom(other)),
       collected: (lane, bytes) => this.completion(lane, bytes),
       tookBack: (texts) => this.#take(texts),
       graceMs: options.graceMs,
+      exclusive: (task) => options.exclusive.has(task),
     });
   }
 
@@ -100,8 +105,11 @@ export class Dispatcher {
   /** A chunk has come to its end; its outcomes were told before. */
   chunkEnded(place: Place, lane: Lane): void {
     const now = performance.now();
-    this.#sizer.note(now - Math.max(lane.postedAt, place.lastEndAt), lane.count);
+    if (lane.limited !== undefined) this.#limits.note(lane.limited, now - lane.postedAt);
+    // One after the other, the time of a chunk counts from the end of the one before it.
+    else this.#sizer.note(now - (place.seats === 1 ? Math.max(lane.postedAt, place.lastEndAt) : lane.postedAt), lane.count);
     place.lastEndAt = now;
+    place.blocked = false;
     const bytes = lane.collect();
     if (bytes) this.completion(lane, bytes);
     lane.unload();
@@ -126,22 +134,11 @@ export class Dispatcher {
   /** The thread is gone: nothing changes its lanes any more. */
   placeGone(place: Place, reason: string): void {
     this.#places.delete(place);
-    this.#watchdog.forget(place);
-    const running = place.lanes.reduce((sum, lane) => sum + lane.slotsIn(Slot.RUNNING).length, 0);
-    for (const lane of place.lanes) {
-      const bytes = lane.collect();
-      if (bytes) this.completion(lane, bytes);
-      this.#take(lane.takeBack());
-      for (const slot of lane.slotsIn(Slot.RUNNING)) this.#transit(lane.message(slot), { kind: 'crashed', alone: running === 1, reason });
-      for (const slot of lane.slotsIn(Slot.STOPPING)) {
-        const text = lane.message(slot);
-        this.#transit(text, stoppedOutcome(lane, slot) ?? { kind: 'interrupted' });
-      }
-      // It died between the end of the function and the end of its record.
-      for (const slot of lane.slotsIn(Slot.COMMITTING)) this.#transit(lane.message(slot), { kind: 'interrupted' });
-      lane.unload();
-    }
-    place.alone = false;
+    accountFor(place, reason, {
+      completed: (lane, bytes) => this.completion(lane, bytes),
+      tookBack: (texts) => this.#take(texts),
+      ended: (text, outcome) => this.#transit(text, outcome),
+    });
     this.#pumpSoon();
   }
 
@@ -178,21 +175,14 @@ export class Dispatcher {
     this.#calls.end();
     this.#watchdog.sleep();
     this.#hand.clear();
+    this.#limits.drawAll();
   }
 
   /** Ids that this consumer knows that it holds, a superset while chunks are under way. */
   heldIds(): Set<string> {
-    const ids = new Set<string>();
-    for (const place of this.#places) {
-      for (const lane of place.lanes) for (let slot = 0; slot < lane.count; slot++) ids.add(idOf(lane.message(slot)));
-    }
-    for (const text of this.#hand.texts) ids.add(idOf(text));
-    for (const { transitions, completions } of [...this.#underWay, { transitions: this.#transitions, completions: this.#completions }]) {
-      for (const { id } of transitions) ids.add(id);
-      for (const bytes of completions) for (const { id } of decodeCompletions(bytes)) ids.add(id);
-    }
-    if (this.#suspect !== undefined) ids.add(idOf(this.#suspect));
-    return ids;
+    const kept = [...this.#hand.texts, ...this.#limits.texts, ...(this.#suspect === undefined ? [] : [this.#suspect])];
+    const settled = [...this.#underWay, { transitions: this.#transitions, completions: this.#completions }];
+    return heldIds(this.#places, kept, settled);
   }
 
   /** Something may be there that no waiting call will see. */
@@ -214,70 +204,66 @@ export class Dispatcher {
   #pump(): void {
     if (this.#ended) return;
     this.#dealSuspect();
+    this.#dealLimited();
     this.#dealHand();
     while (this.#calls.free) {
-      const wanted = this.#starved ? 0 : this.#wantedChunks();
-      if (wanted === 0 && this.#completions.length === 0 && this.#transitions.length === 0) break;
+      const wanted = this.#starved ? NOTHING : this.#ask();
+      if (wanted.chunks === 0 && this.#completions.length === 0 && this.#transitions.length === 0) break;
       void this.#step(wanted);
     }
     if (this.#leasing && this.#starved && !this.#waiting) {
-      const wanted = this.#wantedChunks();
-      if (wanted > 0) void this.#wait(wanted);
+      const wanted = this.#ask();
+      if (wanted.chunks > 0) void this.#wait(wanted);
     }
     if (this.#whenQuiet && this.#isQuiet()) this.#whenQuiet();
   }
 
   #isQuiet(): boolean {
     if (this.#completions.length > 0 || this.#transitions.length > 0 || this.#hand.size > 0 || this.#suspect !== undefined) return false;
+    if (this.#limits.waiting > 0) return false;
     return this.#calls.inFlight === 0 && !this.#waiting && [...this.#places].every((place) => place.idle);
   }
 
-  async #step(chunks: number): Promise<void> {
-    const work = this.#work(chunks, this.#completions, this.#transitions);
+  async #step(ask: Ask): Promise<void> {
+    const work = this.#work(ask, this.#completions, this.#transitions);
     const signals = this.#signals;
     this.#completions = [];
     this.#transitions = [];
     this.#signals = [];
-    this.#promise(work, 1);
+    this.#underWay.add(work);
     try {
       const reply = await this.#calls.step(work);
-      this.#promise(work, -1);
+      this.#underWay.delete(work);
       // Where some were refused nobody knows which: a signal is told at most once, and only of what counted.
       if (signals.length > 0 && reply.refused === 0) this.#events.onSignals(signals);
-      this.#took(reply, chunks);
+      this.#took(reply, ask.chunks);
     } catch (error) {
-      this.#promise(work, -1);
+      this.#underWay.delete(work);
       this.#failed(error);
     }
   }
 
-  async #wait(chunks: number): Promise<void> {
-    const work = this.#work(chunks, []);
+  async #wait(ask: Ask): Promise<void> {
+    const work = this.#work(ask, []);
     this.#waiting = true;
-    this.#promise(work, 1);
+    this.#underWay.add(work);
     try {
       const reply = await this.#calls.wait(work, WAIT_MS);
       this.#waiting = false;
-      this.#promise(work, -1);
-      this.#took(reply, chunks);
+      this.#underWay.delete(work);
+      this.#took(reply, ask.chunks);
     } catch (error) {
       this.#waiting = false;
-      this.#promise(work, -1);
+      this.#underWay.delete(work);
       this.#failed(error);
     }
   }
 
-  #work(chunks: number, completions: Uint8Array[], transitions: Transition[] = []): StepWork {
-    const alone = this.#suspect !== undefined || this.#suspectPromised || [...this.#places].some((place) => place.alone);
+  #work({ chunks, chunkSize }: Ask, completions: Uint8Array[], transitions: Transition[] = []): StepWork {
+    const alone =
+      this.#suspect !== undefined || [...this.#underWay].some(({ solo }) => solo) || [...this.#places].some((place) => place.alone);
     const handOver = this.#options.observe() || this.#options.signals.has('revoked') || this.#options.signals.has('expired');
-    return { completions, transitions, chunks, chunkSize: this.#sizer.size, solo: chunks > 0 && !alone, handOver };
-  }
-
-  #promise(work: StepWork, sign: 1 | -1): void {
-    if (sign === 1) this.#underWay.add(work);
-    else this.#underWay.delete(work);
-    this.#promised += sign * work.chunks;
-    if (work.solo) this.#suspectPromised = sign === 1;
+    return { completions, transitions, chunks, chunkSize, solo: chunks > 0 && !alone, handOver };
   }
 
   #took(reply: StepReply, asked: number): void {
@@ -291,8 +277,10 @@ export class Dispatcher {
     const ended = reply.dropped.filter(({ text }) => text === undefined);
     if (ended.length > 0) this.#events.onDropped(ended);
     this.#suspect ??= reply.solo;
-    const lanes = this.#freeLanes();
-    for (const chunk of reply.chunks) {
+    const { lanes } = this.#freeLanes();
+    for (const leased of reply.chunks) {
+      const chunk = this.#limits.any ? this.#withoutLimited(leased) : leased;
+      if (chunk.count === 0) continue;
       const free = lanes.shift();
       if (free && this.#leasing) this.#post(free, chunk);
       else this.#take(chunk.text.split(SEPARATOR));
@@ -307,17 +295,19 @@ export class Dispatcher {
     else this.#events.onFault(error as Error);
   }
 
-  #wantedChunks(): number {
-    return this.#leasing ? Math.max(0, this.#freeLanes().length - this.#promised) : 0;
+  #ask(): Ask {
+    const free = this.#freeLanes();
+    return { chunks: this.#leasing ? chunksToAsk(free, this.#underWay) : 0, chunkSize: free.size };
   }
 
-  #freeLanes(): FreeLane[] {
-    return freeLanes(this.#places, this.#sizer.ahead, performance.now());
+  #freeLanes(): FreeLanes {
+    return freeLanes(this.#places, this.#sizer, performance.now());
   }
 
-  #post({ place, lane }: FreeLane, chunk: Chunk): void {
+  #post({ place, lane }: Pick<FreeLane, 'place' | 'lane'>, chunk: Chunk, limited?: string): void {
     this.#sizer.noteLength(chunk.text.length, chunk.count);
     place.post(lane, chunk, this.#skewMs, this.#options.observe());
+    lane.limited = limited;
     this.#watchdog.wake();
   }
 
@@ -341,14 +331,20 @@ export class Dispatcher {
   }
 
   #take(texts: readonly string[]): void {
-    this.#hand.put(texts);
-    if (texts.length > 0) this.#pumpSoon();
+    if (texts.length === 0) return;
+    this.#hand.put(this.#limits.any ? this.#limits.keep(texts, this.#places) : texts);
+    this.#pumpSoon();
+  }
+
+  #withoutLimited(chunk: Chunk): Chunk {
+    const rest = this.#limits.keep(chunk.text.split(SEPARATOR), this.#places);
+    return rest.length === chunk.count ? chunk : { text: rest.join(SEPARATOR), count: rest.length };
   }
 
   /** What was taken back goes first to places that have nothing at all to do, evenly. */
   #dealHand(): void {
     if (this.#hand.size === 0 || !this.#leasing) return;
-    const free = this.#freeLanes().filter(({ place }) => place.idle);
+    const free = this.#freeLanes().lanes.filter(({ place, room }) => (place.seats === 1 ? place.idle : room > 0));
     for (let lane = free.shift(); lane && this.#hand.size > 0; lane = free.shift()) {
       const texts = this.#hand.draw(Math.min(this.#sizer.size, Math.ceil(this.#hand.size / (free.length + 1))));
       this.#post(lane, { text: texts.join(SEPARATOR), count: texts.length });
@@ -360,23 +356,33 @@ export class Dispatcher {
     for (const text of this.#hand.drawOld(all).reverse()) this.#transit(text, { kind: 'not-started' });
   }
 
+  #dealLimited(): void {
+    while (this.#limits.waiting > 0 && this.#leasing) {
+      const free = this.#freeLanes().lanes.find(({ room }) => room > 0);
+      const next = free && this.#limits.next(this.#places);
+      if (!next) break;
+      this.#post(free, { text: next.text, count: 1 }, next.task);
+    }
+  }
+
   /** Everything that no place has, a suspect that waits for one too. */
   #releaseAll(): void {
     this.#releaseHand(true);
+    for (const text of this.#limits.drawAll()) this.#transit(text, { kind: 'not-started' });
     if (this.#suspect === undefined) return;
     this.#transit(this.#suspect, { kind: 'not-started' });
     this.#suspect = undefined;
   }
 
   #dealSuspect(): void {
-    if (this.#suspect === undefined || !this.#leasing) return;
+    if (this.#suspect === undefined || !this.#leasing || !this.#limits.allows(this.#suspect, this.#places)) return;
     const places = [...this.#places].filter((place) => place.ready);
     const place = places.find((one) => one.alone) ?? places.find((one) => one.idle) ?? places[0];
     if (place === undefined) return;
     place.alone = true;
     const [lane] = place.lanes;
     if (!place.idle || lane === undefined) return;
-    this.#post({ place, lane }, { text: this.#suspect, count: 1 });
+    this.#post({ place, lane }, { text: this.#suspect, count: 1 }, this.#limits.taskOf(this.#suspect));
     this.#suspect = undefined;
   }
 }

@@ -19,7 +19,7 @@ import type { HueyCore } from '../runtime/worker-context.js';
 import { eventStatusesOf, taskEvent } from './event.js';
 import { EventPublisher } from './events.js';
 import type { Hooks } from './hooks.js';
-import type { StopView } from './running-task.js';
+import type { RunOwner } from './running-task.js';
 import { parseChunk, TaskRunner } from './task-runner.js';
 
 const CONSUMER = 'immediate';
@@ -92,7 +92,7 @@ export class ImmediateStorage extends MemoryStorage {
     this.#events.publish(() => taskEvent('started', message, now));
     const watch = new RunWatch(message.head, registry.get(message.head.name)?.settings.graceMs ?? TIMEOUT_GRACE_MS);
     const [parts] = parseChunk(text, 1, SEPARATOR, codec);
-    const outcome = await this.#runner.run(parts, watch, skewMs, watch.failure);
+    const outcome = await this.#runner.run(parts, watch, skewMs);
     const timedOut = watch.end();
     await this.#settle(text, message, timedOut ?? outcome, Date.now() + skewMs, watch.elapsedMs);
   }
@@ -168,7 +168,7 @@ export class ImmediateStorage extends MemoryStorage {
 }
 
 /** The time of one run. */
-class RunWatch implements StopView {
+class RunWatch implements RunOwner {
   elapsedMs = 0;
   readonly #head: Head;
   readonly #graceMs: number;
@@ -189,7 +189,9 @@ class RunWatch implements StopView {
   }
 
   /** Rejects when the grace is over as well. */
-  readonly failure = (): Promise<never> => new Promise((_, reject) => this.#at(this.#graceMs, () => reject(this.#error())));
+  failure(): Promise<never> {
+    return new Promise((_, reject) => this.#at(this.#graceMs, () => reject(this.#error())));
+  }
 
   /** The outcome where it ran over its time, whatever it returned. */
   end(): Outcome | undefined {
