@@ -10,7 +10,7 @@ const HEAD = { name: 'a', attempts: 0, retries: 0, lapses: 0, deaths: 0, priorit
 /** A watchdog in time that passes only when told. */
 function open(
   t: TestContext,
-  { starving = false, graceMs = 30 } = {},
+  { starving = false, graceMs = 30, seats = 1 } = {},
 ): { place: FakePlace; took: string[]; done: string[]; dog: Watchdog; pass: (ms: number) => void } {
   let now = 1000;
   t.mock.method(performance, 'now', () => now);
@@ -21,7 +21,7 @@ function open(
       t.mock.timers.tick(1);
     }
   };
-  const place = new FakePlace();
+  const place = new FakePlace(seats);
   const took: string[] = [];
   const done: string[] = [];
   const dog = new Watchdog({
@@ -36,8 +36,8 @@ function open(
   return { place, took, done, dog, pass };
 }
 
-function post(place: FakePlace, lane: number, ids: string[], timeoutMs = 0): void {
-  const texts = ids.map((id) => encodeMessage({ ...HEAD, id, timeoutMs }, '{"args":[],"at":1}'));
+function post(place: FakePlace, lane: number, ids: string[], timeoutMs = 0, name = 'a'): void {
+  const texts = ids.map((id) => encodeMessage({ ...HEAD, id, name, timeoutMs }, '{"args":[],"at":1}'));
   place.post(place.lane(lane), { text: texts.join(SEPARATOR), count: ids.length });
 }
 
@@ -151,5 +151,104 @@ describe('the watchdog', () => {
     place.complete('b');
     pass(5);
     assert.deepEqual([started.mock.callCount(), done], [2, ['b']]);
+  });
+});
+
+describe('the watchdog of a place with several seats', () => {
+  it('follows each run with a time of its own', (t) => {
+    const { place, dog, pass } = open(t, { seats: 3, graceMs: 100 });
+    post(place, 0, ['a', 'b'], 50);
+    dog.wake();
+    place.claim('a');
+    pass(30);
+    place.claim('b');
+    pass(25);
+    assert.deepEqual(place.aborted, [{ lane: 0, slot: 0, reason: 'timeout' }]);
+    pass(30);
+    assert.deepEqual(place.aborted.slice(1), [{ lane: 0, slot: 1, reason: 'timeout' }]);
+    place.lane().memory.reported(0);
+    pass(75);
+    assert.equal(place.killed, false, 'the first has ended, the second has its grace');
+    pass(30);
+    assert.equal(place.killed, true);
+  });
+
+  it('stops what runs beside it before it ends a thread, for the supervisor', (t) => {
+    const { place, took, dog, pass } = open(t, { seats: 3, graceMs: 10 });
+    post(place, 0, ['deaf'], 20);
+    post(place, 1, ['neighbour', 'done']);
+    post(place, 2, ['late']);
+    dog.wake();
+    for (const id of ['deaf', 'neighbour', 'done']) place.claim(id);
+    place.complete('done');
+    pass(40);
+    assert.equal(place.killed, true);
+    assert.deepEqual(
+      [...place.lane(0).stops, ...place.lane(1).stops],
+      [
+        [0, 'timeout'],
+        [0, 'stopping'],
+      ],
+    );
+    assert.deepEqual(took, ['late']);
+    assert.equal(place.complete('neighbour'), false);
+  });
+
+  it('takes back what waits where nothing moves, and gives nothing until something does', (t) => {
+    const { place, took, dog, pass } = open(t, { seats: 3 });
+    post(place, 0, ['a']);
+    post(place, 1, ['b', 'c']);
+    dog.wake();
+    place.claim('a');
+    place.claim('b');
+    pass(50);
+    assert.deepEqual([took, place.blocked], [[], false]);
+    pass(5);
+    assert.deepEqual([took, place.blocked], [['c'], true]);
+    place.complete('a');
+    pass(5);
+    assert.equal(place.blocked, false);
+  });
+
+  it('takes nothing back while runs begin and end', (t) => {
+    const { place, took, dog, pass } = open(t, { seats: 2 });
+    const ids = Array.from({ length: 20 }, (_, i) => `t${i}`);
+    post(place, 0, ids);
+    dog.wake();
+    place.claim('t0');
+    for (const id of ids.slice(1)) {
+      place.claim(id);
+      pass(20);
+      place.complete(id);
+    }
+    assert.deepEqual(took, []);
+  });
+
+  it('lets an exclusive task keep its turn, and takes back what waits behind it', (t) => {
+    const { place, took, dog, pass } = open(t, { seats: 3 });
+    post(place, 0, ['a']);
+    pass(1);
+    post(place, 1, ['x'], 0, 'exclusive');
+    pass(1);
+    post(place, 2, ['b']);
+    dog.wake();
+    place.claim('a');
+    pass(60);
+    assert.deepEqual([took, place.blocked], [['b'], true]);
+    assert.equal(place.claim('x'), true);
+  });
+});
+
+describe('the watchdog of a place where an exclusive task runs', () => {
+  it('takes back at the second look what waits behind it', (t) => {
+    const { place, took, dog, pass } = open(t);
+    post(place, 0, ['x'], 0, 'exclusive');
+    post(place, 1, ['b']);
+    dog.wake();
+    place.claim('x');
+    pass(5);
+    assert.deepEqual([took, place.blocked], [[], true]);
+    pass(5);
+    assert.deepEqual(took, ['b']);
   });
 });
