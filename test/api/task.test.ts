@@ -58,14 +58,22 @@ describe('a call', () => {
       priority: -5,
       timeout: Duration.fromObject({ minutes: 1 }),
     };
-    const send = huey.task({ ...options, resultTtl: 60, grace: 1 }, async (to: string) => to);
+    const send = huey.task({ ...options, resultTtl: 60, grace: 1, concurrency: 3, exclusive: true }, async (to: string) => to);
     assert.equal(send.taskName, 'mail.send');
     assert.equal(send.name, 'mail.send');
     await send('me');
     const { head, body } = await consumer.takeOne();
     assert.deepEqual([head.name, head.retries, head.priority, head.timeoutMs], ['mail.send', 3, -5, 60_000]);
     assert.deepEqual([body.retries, body.retryDelayMs, body.retryBackoff, body.resultTtlMs], [3, 10_000, 2, 60_000]);
-    assert.equal(huey.registry.get('mail.send')?.settings.graceMs, 1000);
+    const settings = huey.registry.get('mail.send')?.settings;
+    assert.deepEqual([settings?.graceMs, settings?.concurrency, settings?.exclusive], [1000, 3, true]);
+  });
+
+  it('refuses limits that are none', () => {
+    const { huey } = setUp();
+    const fn = (): void => undefined;
+    for (const concurrency of [0, 1.5, 1001]) assert.throws(() => huey.task({ name: 'a', concurrency }, fn), /concurrency/);
+    assert.throws(() => huey.task({ name: 'a', exclusive: 1 as never }, fn), /exclusive/);
   });
 
   it('takes any value that the serializer knows', async () => {

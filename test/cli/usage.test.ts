@@ -51,6 +51,7 @@ describe('a command line that cannot work', () => {
       [['nowhere.js'], /there is no file nowhere\.js/],
       [['.'], /is a folder/],
       [['tasks.js', '--workers', '0'], /--workers is 0, and must be from 1 to 1024/],
+      [['tasks.js', '--concurrency', '1001'], /--concurrency is 1001, and must be from 1 to 1000/],
       [['tasks.js', '--max-tasks', '0'], /--max-tasks is 0, and must be from 1/],
       [['tasks.js', '--scheduler-interval', '7'], /--scheduler-interval is 7, which is no factor of 60/],
       [['tasks.js', '--url', 'http://127.0.0.1'], /--url must begin with redis:\/\/.*it begins with http:/],
@@ -91,8 +92,9 @@ describe('the options', () => {
 
   it('become those of the supervisor', async (t) => {
     const cwd = await userProject(t, { 'tasks.js': GOOD_MODULE });
-    const { supervisor, all } = settingsOf(await read(['tasks.js', '-M', '100', '-f', '-L', 'a, b,', '--all']), cwd);
-    assert.deepEqual([supervisor.maxTasks, supervisor.flushLocks, supervisor.extraLocks, all], [100, true, ['a', 'b'], true]);
+    const { supervisor, all } = settingsOf(await read(['tasks.js', '-M', '100', '-f', '-L', 'a, b,', '--all', '--concurrency=5']), cwd);
+    assert.deepEqual([supervisor.maxTasks, supervisor.concurrency], [100, 5]);
+    assert.deepEqual([supervisor.flushLocks, supervisor.extraLocks, all], [true, ['a', 'b'], true]);
   });
 
   it('count as they are given last', async () => {
