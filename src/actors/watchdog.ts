@@ -2,7 +2,7 @@
  * Looks at what runs, every TICK_MS while anything does. Duties:
  *  1. results that are ready are handed on, though a slow task still holds their chunk;
  *  2. what waits where nothing moves is taken back, at once for a place that has room, or where an exclusive task runs,
- *     else after HOLD_MS;
+ *     else after HOLD_MS; with several seats so is what has waited for as long, though others begin and end;
  *  3. a run over its timeout is stopped: its signal first, after the grace its thread. What runs beside it in the thread
  *     is stopped with it then, and given back: it did nothing.
  */
@@ -74,7 +74,9 @@ export class Watchdog {
     if (moved) {
       place.movedAt = now;
       place.blocked = exclusive || (place.blocked && this.#waitingExclusive(place) !== undefined);
-    } else if (running > 0 && (exclusive || now - place.movedAt >= HOLD_MS || this.#duties.starving(place))) {
+    }
+    const stands = !moved && (exclusive || now - place.movedAt >= HOLD_MS || this.#duties.starving(place));
+    if (running > 0 && (stands || hasWaited(place, now))) {
       const kept = exclusive ? undefined : this.#waitingExclusive(place);
       const took = this.#takeBack(place, kept);
       if (kept !== undefined || (took && place.seats > 1)) place.blocked = true;
@@ -138,6 +140,11 @@ export class Watchdog {
     }
     place.kill();
   }
+}
+
+/** Tasks that calculate run one after the other, however many seats there are: then what is last would wait for all of them. */
+function hasWaited({ seats, lanes }: Place, now: number): boolean {
+  return seats > 1 && lanes.some((lane) => lane.busy && now - lane.postedAt >= HOLD_MS && lane.firstOffered() >= 0);
 }
 
 /** It has been busy with one task for so long that nothing may wait behind it. */
