@@ -75,6 +75,12 @@ export const TOOLS = {
     ids: [0, 1],
   },
   restore: { usage: 'restore [ID]', help: 'Take a revocation back', options: ['task'], ids: [0, 1] },
+  cancel: {
+    usage: 'cancel ID...',
+    help: 'Stop calls, whether they wait, are scheduled, or run: softly, and after their grace with their thread',
+    options: [],
+    ids: [1, MANY],
+  },
   flush: {
     usage: 'flush --yes',
     help: 'Remove everything of the queue but what runs: tasks, results, marks, locks, keys, dead ones',

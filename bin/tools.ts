@@ -1,7 +1,8 @@
 /** The commands beside the consumer: a look at a queue, and a hand on it. Exit codes: 0, or 1 where something is not there. */
+import { cancel } from '../src/api/cancel.js';
 import { HueyException } from '../src/runtime/errors.js';
 import { checkId } from '../src/runtime/ids.js';
-import { DEAD_MAX } from '../src/runtime/limits.js';
+import { DEAD_MAX, RESULT_TTL_MS } from '../src/runtime/limits.js';
 import { createStorage } from '../src/runtime/storage/create.js';
 import type { Counts, MarkTarget, Place, Storage } from '../src/runtime/storage.js';
 import { describeFailure } from './failure.js';
@@ -66,13 +67,15 @@ function answerTo(call: ToolCall, place: QueuePlace, storage: Storage): Promise<
     case 'dead show':
       return show(call, place, storage);
     case 'dead retry':
-      return each(call, place, 'retried', (id) => storage.retryDead(id));
+      return each(call, place, { done: 'retried', what: 'dead task' }, (id) => storage.retryDead(id));
     case 'dead drop':
-      return each(call, place, 'dropped', (id) => storage.dropDead(id));
+      return each(call, place, { done: 'dropped', what: 'dead task' }, (id) => storage.dropDead(id));
     case 'revoke':
       return revoke(call, place, storage);
     case 'restore':
       return restore(call, place, storage);
+    case 'cancel':
+      return each(call, place, { done: 'canceled', what: 'task that waits or runs' }, (id) => cancelOne(id, place, storage));
     case 'flush':
       return flush(place, storage);
   }
@@ -110,12 +113,17 @@ async function show({ ids }: ToolCall, { queue }: QueuePlace, storage: Storage):
   return { document: { queue, id, reason, since: at === undefined ? undefined : new Date(at).toISOString(), message: text }, text: shown };
 }
 
-async function each({ ids }: ToolCall, { queue }: QueuePlace, done: string, act: (id: string) => Promise<boolean>): Promise<Answer> {
+async function each(
+  { ids }: ToolCall,
+  { queue }: QueuePlace,
+  { done, what }: { done: string; what: string },
+  act: (id: string) => Promise<boolean>,
+): Promise<Answer> {
   const succeeded: string[] = [];
   const failed: string[] = [];
   for (const id of ids) ((await act(id)) ? succeeded : failed).push(id);
   const document = { queue, [done]: succeeded, missing: failed };
-  if (failed.length > 0) return missing(queue, failed, document);
+  if (failed.length > 0) return missing(queue, failed, document, what);
   return { document, text: `${done} ${succeeded.join(', ')}` };
 }
 
@@ -135,6 +143,11 @@ async function restore(call: ToolCall, { queue }: QueuePlace, storage: Storage):
   return { document, text: `restored ${nameOf(call)}` };
 }
 
+/** @throws UsageError */
+function cancelOne(id: string, { codec }: QueuePlace, storage: Storage): Promise<boolean> {
+  return cancel(storage, checkedId(id), { codec, resultTtlMs: RESULT_TTL_MS });
+}
+
 async function flush({ queue }: QueuePlace, storage: Storage): Promise<Answer> {
   const { ready, scheduled, dead } = await storage.counts();
   await storage.flush();
@@ -146,8 +159,8 @@ async function flush({ queue }: QueuePlace, storage: Storage): Promise<Answer> {
   };
 }
 
-function missing(queue: string, ids: readonly string[], document: Record<string, unknown>): Answer {
-  const text = `huey-runtime: no dead task ${ids.map(printable).join(', ')} in the queue ${queue}`;
+function missing(queue: string, ids: readonly string[], document: Record<string, unknown>, what = 'dead task'): Answer {
+  const text = `huey-runtime: no ${what} ${ids.map(printable).join(', ')} in the queue ${queue}`;
   return { document: { queue, ...document }, text, isMissing: true };
 }
 
@@ -155,8 +168,13 @@ function missing(queue: string, ids: readonly string[], document: Record<string,
 function targetOf({ ids, values }: ToolCall): MarkTarget {
   const task = values.text('task');
   if (task !== undefined) return { task };
+  return { id: checkedId(ids[0]) };
+}
+
+/** @throws UsageError */
+function checkedId(id: unknown): string {
   try {
-    return { id: checkId(ids[0]) };
+    return checkId(id);
   } catch (error) {
     throw asUsageError(error);
   }

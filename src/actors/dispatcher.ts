@@ -4,19 +4,20 @@
  *  2. hand on completions as bytes, unread, and turn every other outcome into a transition (lifecycle.decide);
  *  3. give away again what was taken back: to a place that is free, else, after HAND_MS, to the storage;
  *  4. run a suspect alone, one at a time, and a task with a limit of its own (task-limits.ts) no more often at once;
- *  5. after a thread's death, account for each task that it held.
+ *  5. after a thread's death, account for each task that it held; end what is canceled (cancels.ts).
  *
  * What is held here and nowhere else is in flight in the storage, under this consumer's name: a death of the process at
  * any point loses none of it. It is worse to lose a task than to run it twice.
  */
 import { decodeCompletions } from '../runtime/completion.js';
-import { errorInfo } from '../runtime/error-data.js';
 import { droppedOutcome } from '../runtime/dropped.js';
+import { errorInfo } from '../runtime/error-data.js';
 import { buryUnreadable, decide, type Decision, type Outcome } from '../runtime/lifecycle.js';
-import { SEPARATOR, type Message } from '../runtime/message.js';
+import { idOf, SEPARATOR, type Message } from '../runtime/message.js';
 import { signalsOf } from '../runtime/signals.js';
 import type { Chunk, StepReply, Transition } from '../runtime/storage.js';
 import { accountFor } from './accounts.js';
+import { Cancels } from './cancels.js';
 import { ChunkSizer } from './chunk-sizer.js';
 import type { DispatcherEvents, DispatcherOptions } from './dispatcher-options.js';
 import { chunksToAsk, freeLanes, hasRoom, type FreeLane, type FreeLanes } from './free-lanes.js';
@@ -47,7 +48,7 @@ export class Dispatcher {
   readonly #places = new Set<Place>();
   readonly #sizer = new ChunkSizer();
   readonly #watchdog: Watchdog;
-
+  readonly #cancels: Cancels;
   #completions: Uint8Array[] = [];
   #transitions: Transition[] = [];
   /** Told when the call that commits them has counted. */
@@ -84,6 +85,12 @@ export class Dispatcher {
       tookBack: (texts) => this.#take(texts),
       graceMs: options.graceMs,
       exclusive: (task) => options.exclusive.has(task),
+    });
+    this.#cancels = new Cancels({
+      places: () => this.#places,
+      draw: (id) => this.#hand.remove(id) ?? this.#limits.remove(id) ?? this.#drawSuspect(id),
+      stop: (place, lane, slot) => this.#watchdog.stop(place, lane, slot, 'canceled', performance.now()),
+      canceled: (text) => this.#transit(text, droppedOutcome('canceled')),
     });
   }
 
@@ -140,6 +147,11 @@ export class Dispatcher {
       ended: (text, outcome) => this.#transit(text, outcome),
     });
     this.#pumpSoon();
+  }
+
+  /** Ends these, where they are here: as canceled. */
+  cancel(ids: readonly string[]): void {
+    if (!this.#ended) this.#cancels.cancel(ids, this.#underWay);
   }
 
   /** From now on nothing is leased; what has not started goes back at once. */
@@ -230,31 +242,27 @@ export class Dispatcher {
     this.#completions = [];
     this.#transitions = [];
     this.#signals = [];
-    this.#underWay.add(work);
-    try {
-      const reply = await this.#calls.step(work);
-      this.#underWay.delete(work);
-      // Where some were refused nobody knows which: a signal is told at most once, and only of what counted.
-      if (signals.length > 0 && reply.refused === 0) this.#events.onSignals(signals);
-      this.#took(reply, ask.chunks);
-    } catch (error) {
-      this.#underWay.delete(work);
-      this.#failed(error);
-    }
+    await this.#call(work, this.#calls.step(work), signals);
   }
 
   async #wait(ask: Ask): Promise<void> {
     const work = this.#work(ask, []);
     this.#waiting = true;
+    await this.#call(
+      work,
+      this.#calls.wait(work, WAIT_MS).finally(() => (this.#waiting = false)),
+    );
+  }
+
+  async #call(work: StepWork, answer: Promise<StepReply>, signals: PendingSignal[] = []): Promise<void> {
     this.#underWay.add(work);
     try {
-      const reply = await this.#calls.wait(work, WAIT_MS);
-      this.#waiting = false;
-      this.#underWay.delete(work);
-      this.#took(reply, ask.chunks);
+      const reply = await answer.finally(() => this.#underWay.delete(work));
+      // Where some were refused nobody knows which: a signal is told at most once, and only of what counted.
+      if (signals.length > 0 && reply.refused === 0) this.#events.onSignals(signals);
+      this.#took(reply, work.chunks);
+      this.#cancels.callEnded(work);
     } catch (error) {
-      this.#waiting = false;
-      this.#underWay.delete(work);
       this.#failed(error);
     }
   }
@@ -271,9 +279,7 @@ export class Dispatcher {
     this.noteStorageTime(reply.now);
     if (asked > 0 || reply.left > 0) this.#starved = reply.left === 0;
     if (reply.refused > 0) this.#events.onRefused(reply.refused);
-    for (const { text, state } of reply.dropped) {
-      if (text !== undefined) this.#transit(text, droppedOutcome(state));
-    }
+    for (const { text, state } of reply.dropped) if (text !== undefined) this.#transit(text, droppedOutcome(state));
     const ended = reply.dropped.filter(({ text }) => text === undefined);
     if (ended.length > 0) this.#events.onDropped(ended);
     this.#suspect ??= reply.solo;
@@ -332,7 +338,7 @@ export class Dispatcher {
 
   #take(texts: readonly string[]): void {
     if (texts.length === 0) return;
-    this.#hand.put(this.#limits.any ? this.#limits.keep(texts, this.#places) : texts);
+    this.#hand.put(this.#limits.any && this.#leasing ? this.#limits.keep(texts, this.#places) : texts);
     this.#pumpSoon();
   }
 
@@ -372,6 +378,12 @@ export class Dispatcher {
     if (this.#suspect === undefined) return;
     this.#transit(this.#suspect, { kind: 'not-started' });
     this.#suspect = undefined;
+  }
+
+  #drawSuspect(id: string): string | undefined {
+    const drawn = this.#suspect !== undefined && idOf(this.#suspect) === id ? this.#suspect : undefined;
+    if (drawn !== undefined) this.#suspect = undefined;
+    return drawn;
   }
 
   #dealSuspect(): void {

@@ -1,5 +1,7 @@
 /** Messages in flight that no lane holds: taken back, or come for a lane that was gone. Nothing stays here for long. */
 
+import { idOf } from '../runtime/message.js';
+
 interface Held {
   text: string;
   since: number;
@@ -35,6 +37,12 @@ export class Hand {
   /** The first ones. */
   draw(count: number): string[] {
     return this.#held.splice(0, count).map(({ text }) => text);
+  }
+
+  /** The one of this id; undefined where it is not here. */
+  remove(id: string): string | undefined {
+    const at = this.#held.findIndex(({ text }) => idOf(text) === id);
+    return at < 0 ? undefined : this.#held.splice(at, 1)[0]?.text;
   }
 
   /** Those that have been here for long enough, or all. */

@@ -1,6 +1,6 @@
 /**
  * Keeps this consumer's lease alive, and looks after the others'. Duties, three times per lease:
- *  1. renew the lease; learn the storage's clock;
+ *  1. renew the lease; learn the storage's clock, and what was canceled of that which is held;
  *  2. compare what the storage holds for this consumer with what it knows: what only the storage knows of, twice in a
  *     row, was stranded by a reply that nobody got, and is given back;
  *  3. reap: give back what dead consumers held.
@@ -20,6 +20,8 @@ export interface HeartbeatDuties {
   /** What is known to be held; may name more, never less. */
   heldIds(): Set<string>;
   onTime(now: number): void;
+  /** These were canceled, perhaps without anybody here having heard of it. */
+  onCanceled(ids: readonly string[]): void;
   /** Something waits to be leased that no call saw. */
   onLanding(): void;
   onReapedOthers(reply: ReapReply): void;
@@ -63,6 +65,7 @@ export class Heartbeat {
       if (this.#ended) return;
       this.#duties.onTime(reply.now);
       if (reply.landing > 0) this.#duties.onLanding();
+      if (reply.canceled.length > 0) this.#duties.onCanceled(reply.canceled);
       await this.#reconcile(reply.held);
       const reaped = await storage.reap(leaseMs);
       if (reaped.consumers.length > 0) this.#duties.onReapedOthers(reaped);

@@ -19,6 +19,7 @@ export const ARENA_BYTES = 64 * 1024;
 /** Of each of the many lanes of a place that runs several tasks at once. */
 export const SMALL_ARENA_BYTES = 8 * 1024;
 const WORDS = CHUNK_MAX + 1;
+const ARENA_AT = WORDS * 4 + CHUNK_MAX;
 
 export const Slot = { OFFERED: 1, RUNNING: 2, COMMITTING: 3, DONE: 4, REPORTED: 5, TAKEN: 6, STOPPING: 7 } as const;
 export type SlotState = (typeof Slot)[keyof typeof Slot];
@@ -27,16 +28,19 @@ export class LaneMemory {
   readonly buffer: SharedArrayBuffer;
   /** [0] = used bytes of the arena; [1 + i] = state of task i. */
   readonly #words: Int32Array<SharedArrayBuffer>;
+  /** Why a task is STOPPING: 1 = it was canceled. Written before. */
+  readonly #reasons: Uint8Array<SharedArrayBuffer>;
   readonly arena: Uint8Array<SharedArrayBuffer>;
 
   constructor(buffer = LaneMemory.allocate(ARENA_BYTES)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, WORDS);
-    this.arena = new Uint8Array(buffer, WORDS * 4);
+    this.#reasons = new Uint8Array(buffer, WORDS * 4, CHUNK_MAX);
+    this.arena = new Uint8Array(buffer, ARENA_AT);
   }
 
   static allocate(arenaBytes: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(WORDS * 4 + arenaBytes);
+    return new SharedArrayBuffer(ARENA_AT + arenaBytes);
   }
 
   /** Before a chunk is posted; the post orders these plain writes for the thread. */
@@ -58,13 +62,19 @@ export class LaneMemory {
   }
 
   /** From here on the run cannot complete any more. */
-  stop(slot: number): boolean {
+  stop(slot: number, canceled = false): boolean {
+    if (this.state(slot) === Slot.RUNNING) Atomics.store(this.#reasons, slot, canceled ? 1 : 0);
     return this.#swap(slot, Slot.RUNNING, Slot.STOPPING);
   }
 
   /** Whether the supervisor has stopped this run. */
   stopping(slot: number): boolean {
     return slot >= 0 && this.state(slot) === Slot.STOPPING;
+  }
+
+  /** Whether it was stopped because it was canceled. */
+  canceled(slot: number): boolean {
+    return this.stopping(slot) && Atomics.load(this.#reasons, slot) === 1;
   }
 
   /** False where the supervisor has stopped the run: its result does not count. */

@@ -2,6 +2,7 @@
  * A lane as the supervisor sees it: one chunk at a time, from its post to its end. It keeps the text of the chunk and
  * looks into it only where it needs one task.
  */
+import { droppedOutcome } from '../runtime/dropped.js';
 import type { Outcome } from '../runtime/lifecycle.js';
 import { decodeHead, idOf, SEPARATOR } from '../runtime/message.js';
 import type { Chunk } from '../runtime/storage.js';
@@ -69,6 +70,14 @@ export class Lane {
   message(slot: number): string {
     this.#messages ??= this.#chunk?.text.split(SEPARATOR) ?? [];
     return this.#messages[slot] ?? '';
+  }
+
+  /** The slot of this id, or -1. */
+  find(id: string): number {
+    // Most chunks do not have it, and need not be taken apart.
+    if (this.#chunk?.text.includes(`${id} `) !== true) return -1;
+    for (let slot = 0; slot < this.count; slot++) if (idOf(this.message(slot)) === id) return slot;
+    return -1;
   }
 
   /** The texts of these ids. */
@@ -159,7 +168,7 @@ export function stoppedOutcome(lane: Lane, slot: number): Outcome | undefined {
     case 'timeout':
       return { kind: 'timeout', error: { name: 'TaskTimeout', message: 'the task ran over its timeout', code: 'timeout' } };
     case 'canceled':
-      return { kind: 'cancel', retry: false, reason: 'it was canceled' };
+      return droppedOutcome('canceled');
     case 'stopping':
       return { kind: 'interrupted' };
   }

@@ -11,7 +11,8 @@ export class Run implements RunOwner {
   readonly slot: number;
   #over = false;
   #wasStopped = false;
-  #abort: ((reason: Error) => void) | undefined;
+  #wasCanceled = false;
+  #abort: (() => void) | undefined;
   #fail: ((error: unknown) => void) | undefined;
 
   constructor(memory: LaneMemory, slot: number) {
@@ -24,7 +25,11 @@ export class Run implements RunOwner {
     return this.#over ? this.#wasStopped : this.memory.stopping(this.slot);
   }
 
-  onAbort(abort: (reason: Error) => void): void {
+  canceled(): boolean {
+    return this.#over ? this.#wasCanceled : this.memory.canceled(this.slot);
+  }
+
+  onAbort(abort: () => void): void {
     this.#abort = abort;
   }
 
@@ -36,8 +41,8 @@ export class Run implements RunOwner {
   }
 
   /** The supervisor has stopped it. */
-  abort(reason: Error): void {
-    if (!this.#over && this.stopped()) this.#abort?.(reason);
+  abort(): void {
+    if (!this.#over && this.stopped()) this.#abort?.();
   }
 
   /** An error that reached no promise of it. False where nothing waits for it any more. */
@@ -49,6 +54,7 @@ export class Run implements RunOwner {
 
   end(): void {
     this.#wasStopped = this.stopped();
+    this.#wasCanceled = this.canceled();
     this.#over = true;
     this.#abort = undefined;
     this.#fail = undefined;

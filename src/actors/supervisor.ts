@@ -164,6 +164,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     storage.listen({
       onEnded: (ended) => this.#door?.ended(ended),
       onScheduled: () => this.#helpers?.wakeScheduler(),
+      onCancel: (ids) => this.#dispatcher?.cancel(ids),
       onListener: () => this.#news?.want(),
       onEvents: (events, gap) => this.#door?.events(events, gap),
       onOutage: (lost, error) => this.#outages.note(lost, storage.address, error),
@@ -247,6 +248,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       leaseMs,
       heldIds: () => dispatcher.heldIds(),
       onTime: (time) => dispatcher.noteStorageTime(time),
+      onCanceled: (ids) => dispatcher.cancel(ids),
       onLanding: () => dispatcher.look(),
       onReapedOthers: ({ consumers, tasks }) => {
         this.#log.warn('a consumer was silent for too long; its tasks run again', { consumers: consumers.length, tasks });

@@ -6,7 +6,7 @@
  *     nobody's way, and each of them is looked at again a few times and not all the time.
  */
 import { MINUTE_MS, SECOND_MS } from '../runtime/limits.js';
-import { decodeHead } from '../runtime/message.js';
+import { decodeHead, idOf } from '../runtime/message.js';
 import type { Place } from './place.js';
 
 /** As many may wait here as run, up to this. */
@@ -104,6 +104,15 @@ export class TaskLimits {
   note(task: string, ms: number): void {
     const limit = this.#limits.get(task);
     if (limit) limit.runMs += (ms - limit.runMs) / 4;
+  }
+
+  /** The one of this id; undefined where it does not wait here. */
+  remove(id: string): string | undefined {
+    for (const { waiting } of this.#limits.values()) {
+      const at = waiting.findIndex(({ text }) => idOf(text) === id);
+      if (at >= 0) return waiting.splice(at, 1)[0]?.text;
+    }
+    return undefined;
   }
 
   drawAll(): string[] {

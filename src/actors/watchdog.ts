@@ -95,7 +95,7 @@ export class Watchdog {
 
   /** The soft stop of a run, and after its grace the hard one. False where it has ended. */
   stop(place: Place, lane: Lane, slot: number, reason: StopReason, now: number): boolean {
-    if (!lane.memory.stop(slot)) return false;
+    if (!lane.memory.stop(slot, reason === 'canceled')) return false;
     lane.stops.set(slot, reason);
     place.abort(lane, slot, reason);
     lane.look(now);

@@ -12,7 +12,6 @@ import { currentOwner } from '../api/context.js';
 import { parseChunk, TaskRunner } from '../api/task-runner.js';
 import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
 import { errorInfo, fromErrorData } from '../runtime/error-data.js';
-import { TaskTimeout } from '../runtime/errors.js';
 import type { Outcome } from '../runtime/lifecycle.js';
 import { idOf, isLinked, readHead, SEPARATOR } from '../runtime/message.js';
 import { enterWorker, workerContext, type HueyCore, type WorkerContext } from '../runtime/worker-context.js';
@@ -100,8 +99,7 @@ class Worker {
             break;
           case 'abort': {
             const memory = this.#lanes[message.lane];
-            const reason = new TaskTimeout({ error: `the task was stopped: ${message.reason}`, retries: 0, taskId: '', willRetry: false });
-            for (const run of this.#runs) if (run.memory === memory && run.slot === message.slot) run.abort(reason);
+            for (const run of this.#runs) if (run.memory === memory && run.slot === message.slot) run.abort();
             break;
           }
           case 'signals':

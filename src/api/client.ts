@@ -1,8 +1,10 @@
 /** The working half of a Huey, which its tasks and results share: ids, the way out, the way back, marks. */
 import { IdGenerator } from '../runtime/ids.js';
+import type { Message } from '../runtime/message.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { ChordPlan, Counts, EnqueueItem, EnqueueReply, Mark, MarkTarget, ProducerStorage } from '../runtime/storage.js';
 import type { HueySettings } from '../runtime/worker-context.js';
+import { cancel } from './cancel.js';
 import { keepAlive } from './keep-alive.js';
 import { Outbox, type Conflicts, type OutboxItem } from './outbox.js';
 import { ResultWaiter } from './result-waiter.js';
@@ -26,6 +28,9 @@ export class Client {
   readonly #outbox: Outbox;
   /** Is told what was enqueued, once it is; not in immediate mode, where the storage tells it before it runs. */
   onEnqueued: ((items: readonly EnqueueItem[], reply: EnqueueReply) => void) | undefined;
+
+  /** Is told of what had not started and was canceled from here. */
+  onCanceled: ((message: Message) => void | Promise<void>) | undefined;
 
   constructor({ open, settings, codec, enqueueWaitMs }: ClientOptions) {
     this.settings = settings;
@@ -92,6 +97,12 @@ export class Client {
 
   restore(target: MarkTarget): Promise<boolean> {
     return this.#door.call((storage) => storage.restore(target));
+  }
+
+  /** True where it will end as canceled. */
+  cancel(id: string): Promise<boolean> {
+    const { codec, onCanceled } = this;
+    return this.call((storage) => cancel(storage, id, { codec, resultTtlMs: this.settings.resultTtlMs, onCanceled }));
   }
 
   async isRevoked(target: MarkTarget): Promise<boolean> {

@@ -18,13 +18,14 @@ export abstract class Controls {
 
   constructor(client: Client) {
     this.#client = client;
+    client.onCanceled = (message) => this.hooks.emitCanceled(message, client.codec);
     client.onEnqueued = (items, reply) => void this.hooks.emitEnqueued(items, reply, client.codec);
   }
 
   /**
    * Calls the handler at these signals, without names at all: `huey.signal('error', 'retrying', handler)`. `executing`
-   * comes in the worker before the function, `enqueued` and `scheduled` in the producer, the others in some worker
-   * once the change counts, at most once. Gives the handler back. Huey: `signal`.
+   * comes in the worker before the function, `enqueued` and `scheduled` in the producer, `canceled` of what had not started
+   * where it was canceled, the others in some worker once the change counts, at most once. Gives the handler back. Huey: `signal`.
    * @throws ConfigurationError on an unknown name.
    */
   signal<H extends SignalHandler>(...namesAndHandler: [...names: SignalName[], handler: H]): H {

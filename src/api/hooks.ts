@@ -4,6 +4,7 @@
  * reported once through process.emitWarning; neither the task nor the other handlers feel it.
  */
 import { CancelExecution, ConfigurationError } from '../runtime/errors.js';
+import type { Message } from '../runtime/message.js';
 import { SIGNALS, type SignalName, type SignalTask } from '../runtime/signals.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { EnqueueItem, EnqueueReply } from '../runtime/storage.js';
@@ -128,6 +129,16 @@ export class Hooks implements HooksCore {
       items.filter((_, i) => !notStored.has(i)),
       (item) => this.#emitEnqueued(item, codec),
       (thrown) => this.#report(thrown, READING, 'the reading of a message for the signal "enqueued"'),
+    );
+  }
+
+  /** `canceled`, of what had not started: in the process that canceled it. */
+  emitCanceled(message: Message, codec: PayloadCodec): void | Promise<void> {
+    if (!this.wants('canceled')) return;
+    return inOrder(
+      [message],
+      ({ head, body }) => this.emit('canceled', { id: head.id, name: head.name, args: codec.decodeArgs(body.args), meta: body.meta ?? {} }),
+      (thrown) => this.#report(thrown, READING, 'the reading of a message for the signal "canceled"'),
     );
   }
 

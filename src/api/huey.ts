@@ -132,6 +132,11 @@ export class Huey extends Inspection implements HueyCore, AsyncDisposable {
     return this.#client.restore({ id: checkId(id) });
   }
 
+  /** Stops an invocation, wherever it is, see `Result.cancel`. True where it will end as canceled. */
+  async cancel(id: string): Promise<boolean> {
+    return this.#client.cancel(checkId(id));
+  }
+
   /** Whether an invocation is revoked by its id. Only looks. */
   async isRevoked(id: string): Promise<boolean> {
     return this.#client.isRevoked({ id: checkId(id) });

@@ -4,11 +4,12 @@
  * signals and hooks work. Where it differs:
  *  1. A retry does not wait for its delay. What is refused by a rate limit does: it goes into the schedule.
  *  2. What is scheduled stays in the schedule; nobody promotes it.
- *  3. What runs over its timeout is given up, but no thread ends.
+ *  3. What runs over its timeout or is canceled is given up when its grace is over, but no thread ends.
  */
+import type { CancelState, WaitingMessage } from '../runtime/canceling.js';
 import { droppedOutcome } from '../runtime/dropped.js';
 import { errorInfo, fromErrorData } from '../runtime/error-data.js';
-import { TaskTimeout } from '../runtime/errors.js';
+import { TaskCanceled, TaskTimeout } from '../runtime/errors.js';
 import { buryUnreadable, decide, type Decision, type Outcome } from '../runtime/lifecycle.js';
 import { DAY_MS, SECOND_MS, TIMEOUT_GRACE_MS } from '../runtime/limits.js';
 import { decodeHead, idOf, SEPARATOR, type Head, type Message } from '../runtime/message.js';
@@ -37,6 +38,7 @@ export class ImmediateStorage extends MemoryStorage {
   readonly #events: EventPublisher;
   /** What is being run, and when the one who runs it is through with everything. */
   readonly #taken = new Map<string, Promise<void>>();
+  readonly #watches = new Map<string, RunWatch>();
   readonly #freeRetries = new Map<string, number>();
   #seq = 0;
 
@@ -56,6 +58,19 @@ export class ImmediateStorage extends MemoryStorage {
     // for something takes nothing meanwhile, so each waits only for those that began to wait later.
     for (const { text } of items) await this.#taken.get(idOf(text));
     return reply;
+  }
+
+  override async cancel(id: string): Promise<CancelState> {
+    const state = await super.cancel(id);
+    this.#watches.get(id)?.cancel();
+    return state;
+  }
+
+  /** Answers once what followed from it has run, such as the callback of a chord. */
+  override async endWaiting(message: WaitingMessage, transition: Transition): Promise<boolean> {
+    const ended = await super.endWaiting(message, transition);
+    if (ended) await this.#runReady();
+    return ended;
   }
 
   async #runReady(): Promise<void> {
@@ -92,9 +107,11 @@ export class ImmediateStorage extends MemoryStorage {
     this.#events.publish(() => taskEvent('started', message, now));
     const watch = new RunWatch(message.head, registry.get(message.head.name)?.settings.graceMs ?? TIMEOUT_GRACE_MS);
     const [parts] = parseChunk(text, 1, SEPARATOR, codec);
+    this.#watches.set(message.head.id, watch);
     const outcome = await this.#runner.run(parts, watch, skewMs);
-    const timedOut = watch.end();
-    await this.#settle(text, message, timedOut ?? outcome, Date.now() + skewMs, watch.elapsedMs);
+    this.#watches.delete(message.head.id);
+    const stopped = watch.end();
+    await this.#settle(text, message, stopped ?? outcome, Date.now() + skewMs, watch.elapsedMs);
   }
 
   async #settle(text: string, message: Message, outcome: Outcome, now: number, durationMs?: number): Promise<void> {
@@ -174,29 +191,50 @@ class RunWatch implements RunOwner {
   readonly #graceMs: number;
   readonly #startedAt = performance.now();
   readonly #timers: NodeJS.Timeout[] = [];
+  #canceled = false;
+  #abort: () => void = () => undefined;
+  #fail: (error: Error) => void = () => undefined;
 
   constructor(head: Head, graceMs: number) {
     this.#head = head;
     this.#graceMs = graceMs;
   }
 
+  /** Its signal fires, and after its grace nobody waits for it any more. */
+  cancel(): void {
+    if (this.#canceled) return;
+    this.#canceled = true;
+    this.#abort();
+    this.#timers.push(setTimeout(() => this.#fail(this.#error()), this.#graceMs));
+  }
+
+  canceled(): boolean {
+    return this.#canceled;
+  }
+
   stopped(): boolean {
+    if (this.#canceled) return true;
     return this.#head.timeoutMs > 0 && performance.now() - this.#startedAt >= this.#head.timeoutMs;
   }
 
-  onAbort(abort: (reason: Error) => void): void {
-    this.#at(0, () => abort(this.#error()));
+  onAbort(abort: () => void): void {
+    this.#abort = abort;
+    this.#at(0, abort);
   }
 
   /** Rejects when the grace is over as well. */
   failure(): Promise<never> {
-    return new Promise((_, reject) => this.#at(this.#graceMs, () => reject(this.#error())));
+    return new Promise((_, reject) => {
+      this.#fail = reject;
+      this.#at(this.#graceMs, () => reject(this.#error()));
+    });
   }
 
   /** The outcome where it ran over its time, whatever it returned. */
   end(): Outcome | undefined {
     for (const timer of this.#timers) clearTimeout(timer);
     this.elapsedMs = performance.now() - this.#startedAt;
+    if (this.#canceled) return droppedOutcome('canceled');
     if (!this.stopped()) return undefined;
     return { kind: 'timeout', error: { name: 'TaskTimeout', message: 'the task ran over its timeout', code: 'timeout' } };
   }
@@ -206,8 +244,9 @@ class RunWatch implements RunOwner {
     if (timeoutMs > 0) this.#timers.push(setTimeout(run, Math.min(TIMER_MAX_MS, timeoutMs + afterMs)));
   }
 
-  #error(): TaskTimeout {
+  #error(): Error {
     const { id, name, retries } = this.#head;
+    if (this.#canceled) return new TaskCanceled(id);
     return new TaskTimeout({ error: `task ${name} ran over its timeout`, retries, taskId: id, willRetry: retries > 0 });
   }
 }

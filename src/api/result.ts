@@ -1,4 +1,4 @@
-/** The handle of an invocation: reads its result, waits for it, keeps it from starting. */
+/** The handle of an invocation: reads its result, waits for it, keeps it from starting, stops it. */
 import { durationMs, type DurationInput } from '../runtime/clock.js';
 import type { ResultRecord } from '../runtime/completion.js';
 import { HueyException, ResultGone, ResultsDisabled, ResultTimeout } from '../runtime/errors.js';
@@ -62,6 +62,15 @@ export interface Result<T> {
   restore(): Promise<boolean>;
   /** Whether this invocation or its whole task is revoked. Only looks. */
   isRevoked(): Promise<boolean>;
+
+  /**
+   * Stops it, in whichever process it runs: its AbortSignal fires and `checkTimeout` throws; when the grace of its timeout
+   * is over (option `grace`, 5 s by default) its thread is ended, whatever it does. What waits or is scheduled ends at once.
+   * It ends as canceled, whatever it returns or throws meanwhile, without a retry; who waits gets TaskCanceled, later
+   * stages end as canceled, a chord goes on with null in its place. True where it will end so; false where it had
+   * ended, or nobody knows it, such as a later stage that was not enqueued yet (revoke that). Not in Huey.
+   */
+  cancel(): Promise<boolean>;
 
   /**
    * Enqueues the same call again, with a new id and these options in place of its own, and revokes this one, in one
@@ -143,6 +152,10 @@ class ResultHandle extends Callable {
   async isRevoked(): Promise<boolean> {
     if (await this.#client.isRevoked({ id: this.#id })) return true;
     return this.#taskName !== undefined && this.#client.isRevoked({ task: this.#taskName });
+  }
+
+  cancel(): Promise<boolean> {
+    return this.#client.cancel(this.#id);
   }
 
   async reschedule(options: RescheduleOptions = {}): Promise<Result<unknown>> {

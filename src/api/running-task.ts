@@ -1,5 +1,5 @@
 /** What `currentTask()` gives while a consumer runs a task. Made for every run, so it holds only what was there anyway. */
-import { TaskTimeout } from '../runtime/errors.js';
+import { TaskCanceled, TaskTimeout } from '../runtime/errors.js';
 import { runOf, type Body, type Head } from '../runtime/message.js';
 import type { SignalTask } from '../runtime/signals.js';
 import { OWNER, RUN, type CurrentTask, type RunInfo } from './context.js';
@@ -9,8 +9,10 @@ import { RunNotes, type NoteSink } from './run-notes.js';
 export interface RunOwner {
   /** Whether the supervisor has stopped it. */
   stopped(): boolean;
-  /** Registers the controller that fires on a stop; made only where the task asks for its signal. */
-  onAbort(abort: (reason: Error) => void): void;
+  /** Whether it was stopped because it was canceled, and not for its timeout. */
+  canceled(): boolean;
+  /** Registers what fires on a stop; only where the task asks for its signal. */
+  onAbort(abort: () => void): void;
   /** A promise that rejects where the run failed outside of any promise; asked for where the task gave one to wait for. */
   failure(): Promise<never>;
 }
@@ -69,7 +71,7 @@ export class RunningTask implements CurrentTask {
       const controller = new AbortController();
       this.#controller = controller;
       if (this.#owner.stopped()) controller.abort(this.#stopError());
-      else this.#owner.onAbort((reason) => controller.abort(reason));
+      else this.#owner.onAbort(() => controller.abort(this.#stopError()));
     }
     return this.#controller.signal;
   }
@@ -114,6 +116,7 @@ export class RunningTask implements CurrentTask {
 
   #stopError(): Error {
     const { id, name, retries } = this.#head;
+    if (this.#owner.canceled()) return new TaskCanceled(id);
     return new TaskTimeout({ error: `task ${name} was stopped`, retries, taskId: id, willRetry: retries > 0 });
   }
 }

@@ -189,6 +189,127 @@ describe('the dispatcher', () => {
     assert.equal(one.killed, false);
   });
 
+  describe('that is told to cancel', () => {
+    it('ends what has not started, and lets its neighbours run', async (t) => {
+      const { storage, dispatcher, enqueue, place } = await open(t);
+      await enqueue('a', 'b', 'c');
+      const one = place();
+      await poll('the tasks', () => one.ids().length === 3);
+      dispatcher.cancel(['b', 'nobody']);
+      await poll('its end', async () => (await storage.readResults(['b']))[0]?.state === 'canceled');
+      assert.deepEqual([one.claim('a'), one.claim('b'), one.claim('c')], [true, false, true]);
+      assert.deepEqual(one.aborted, []);
+    });
+
+    it('stops what runs, first softly, then by the end of its thread; once', async (t) => {
+      const { storage, dispatcher, enqueue, place, told } = await open(t);
+      await enqueue({ id: 'slow', retries: 3 }, 'b');
+      const one = place();
+      await poll('the tasks', () => one.ids().length === 2);
+      const killed = new Promise<void>((resolve) => {
+        one.onKill = resolve;
+      });
+      one.claim('slow');
+      for (let n = 0; n < 3; n++) dispatcher.cancel(['slow']);
+      assert.deepEqual(one.aborted, [{ lane: 0, slot: 0, reason: 'canceled' }]);
+      assert.equal(one.lane().memory.canceled(0), true);
+      assert.equal(one.complete('slow'), false, 'what it returns now counts for nothing');
+      await killed;
+      dispatcher.placeGone(one.place, 'it was ended');
+      await poll('its end', async () => (await storage.readResults(['slow']))[0]?.state === 'canceled');
+      const other = place();
+      await poll('the neighbour', () => other.ids().length === 1);
+      assert.deepEqual(other.ids(), ['b']);
+      assert.equal(decodeHead(other.lane().message(0)).attempts, 0);
+      assert.deepEqual(
+        told.filter(({ id }) => id === 'slow'),
+        [{ id: 'slow', outcome: 'cancel' }],
+      );
+    });
+
+    it('takes what fails, or returns, during its grace for canceled', async (t) => {
+      const { storage, dispatcher, enqueue, place } = await open(t);
+      await enqueue({ id: 'slow', retries: 3 });
+      const one = place();
+      await poll('the task', () => one.ids().length === 1);
+      one.claim('slow');
+      dispatcher.cancel(['slow']);
+      one.lane().memory.reported(0);
+      dispatcher.outcome(one.lane(), 0, { kind: 'error', error: { name: 'Error', message: 'stopped', code: 'error' } });
+      dispatcher.chunkEnded(one.place, one.lane());
+      await poll('its end', async () => (await storage.readResults(['slow']))[0]?.state === 'canceled');
+      assert.equal((await storage.counts()).running, 0);
+    });
+
+    it('does not run again what was stopped for its timeout', async (t) => {
+      const { storage, dispatcher, enqueue, place } = await open(t);
+      await enqueue({ id: 'slow', timeoutMs: 20, retries: 3 });
+      const one = place();
+      await poll('the task', () => one.ids().length === 1);
+      one.claim('slow');
+      await poll('the signal', () => one.aborted.length === 1);
+      dispatcher.cancel(['slow']);
+      one.lane().memory.reported(0);
+      dispatcher.outcome(one.lane(), 0, { kind: 'complete', record: 'd1', ttlSeconds: 60 });
+      dispatcher.chunkEnded(one.place, one.lane());
+      await poll('its end', async () => (await storage.readResults(['slow']))[0]?.state === 'canceled');
+    });
+
+    it('leaves what completes at this very moment', async (t) => {
+      const { storage, dispatcher, enqueue, place } = await open(t);
+      await enqueue('a');
+      const one = place();
+      await poll('the task', () => one.ids().length === 1);
+      one.claim('a');
+      one.complete('a');
+      dispatcher.cancel(['a']);
+      dispatcher.chunkEnded(one.place, one.lane());
+      await poll('its end', async () => (await storage.readResults(['a']))[0]?.state === 'done');
+      assert.deepEqual(one.aborted, []);
+    });
+
+    it('ends a suspect that waits for its place', async (t) => {
+      const { storage, dispatcher, enqueue, place } = await open(t);
+      const one = place();
+      await enqueue('a');
+      await poll('the task', () => one.ids().length === 1);
+      one.claim('a');
+      const two = place();
+      two.onPost = () => two.claim('b');
+      await enqueue('b');
+      await poll('the other', () => two.ids().length === 1);
+      await enqueue({ id: 'suspect', lapses: 2 });
+      // Nothing of this makes a call that could bring it.
+      dispatcher.look();
+      two.complete('b');
+      two.ready = false;
+      dispatcher.chunkEnded(two.place, two.lane());
+      await poll('the suspect', () => dispatcher.heldIds().has('suspect') || one.ids().includes('suspect'));
+      dispatcher.cancel(['suspect']);
+      await poll('its end', async () => (await storage.readResults(['suspect']))[0]?.state === 'canceled');
+    });
+
+    it('is told of it by the storage, also before the reply that brings it has come', async (t) => {
+      const { storage, dispatcher, enqueue, place } = await open(t);
+      storage.listen({ onCancel: (ids) => dispatcher.cancel(ids) });
+      // In flight from the moment of the call on, and canceled before its answer is here.
+      const step = storage.waitAndStep.bind(storage);
+      storage.waitAndStep = async (call, waitMs) => {
+        const reply = await step(call, waitMs);
+        if (reply.chunks.length > 0) {
+          assert.equal(await storage.cancel('a'), 'running');
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        return reply;
+      };
+      const one = place();
+      await new Promise((resolve) => setImmediate(resolve));
+      await enqueue('a', 'b');
+      await poll('its end', async () => (await storage.readResults(['a']))[0]?.state === 'canceled');
+      assert.equal(one.claim('b'), true);
+    });
+  });
+
   it('accounts for every task of a thread that died', async (t) => {
     const { storage, dispatcher, enqueue, place, told } = await open(t);
     await enqueue('done', 'committing', 'running', 'waiting');

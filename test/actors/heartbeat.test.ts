@@ -40,19 +40,21 @@ interface Heard {
   reaped: number;
   others: string[][];
   troubles: string[];
+  canceled: string[];
   times: number[];
 }
 
 async function open(t: TestContext, known: () => Set<string> = () => new Set()): Promise<{ storage: CountingStorage; heard: Heard }> {
   const storage = new CountingStorage('q');
   await storage.register('c', LEASE_MS);
-  const heard: Heard = { released: [], reaped: 0, others: [], troubles: [], times: [] };
+  const heard: Heard = { released: [], reaped: 0, others: [], troubles: [], canceled: [], times: [] };
   const duties: HeartbeatDuties = {
     storage,
     consumer: 'c',
     leaseMs: LEASE_MS,
     heldIds: known,
     onTime: (now) => heard.times.push(now),
+    onCanceled: (ids) => heard.canceled.push(...ids),
     onLanding: () => undefined,
     onReapedOthers: ({ consumers }) => heard.others.push(consumers),
     onReleased: (count) => heard.released.push(count),
@@ -103,6 +105,18 @@ describe('the heartbeat', () => {
     await storage.nthBeat(4);
     assert.deepEqual(heard.released, []);
     assert.deepEqual(await storage.heldIds('c'), ['a']);
+  });
+
+  it('tells what was canceled of that which is held, though the push was lost, until it has ended', async (t) => {
+    const { storage, heard } = await open(t, () => new Set(['a', 'b']));
+    await enqueue(storage, 'a', 'b');
+    await storage.step({ ...TAKE, consumer: 'c', lane: 1, seq: 1 });
+    await storage.nthBeat(2);
+    assert.deepEqual(heard.canceled, []);
+    await storage.cancel('a');
+    await storage.nthBeat(3);
+    assert.ok(heard.canceled.length >= 2);
+    assert.deepEqual([...new Set(heard.canceled)], ['a']);
   });
 
   it('says once that its consumer was reaped, and stops', async (t) => {

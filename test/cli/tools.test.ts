@@ -9,7 +9,7 @@ import { encodeRecord } from '../../src/runtime/completion.js';
 import { encodeHead } from '../../src/runtime/message.js';
 import { createStorage } from '../../src/runtime/storage/create.js';
 import type { Storage } from '../../src/runtime/storage.js';
-import { SqliteHuey, RedisHuey, type Huey } from '../../src/api/index.js';
+import { SqliteHuey, RedisHuey, TaskCanceled, type Huey } from '../../src/api/index.js';
 import { startRedis } from '../support/redis.js';
 import { tempDir } from '../support/temp-dir.js';
 import { GOOD_MODULE, runCommand, userProject, type CommandEnd } from './command.js';
@@ -118,6 +118,29 @@ for (const [name, setUp] of Object.entries(STORAGES)) {
       assert.equal((await run('restore', '--task', 'mail.send', '--json')).code, 0);
       const none = await run('restore', 'call-1');
       assert.deepEqual(none, { code: 1, stdout: '', stderr: 'huey-runtime: call call-1 is not revoked in the queue beans\n' });
+    });
+
+    it('cancel calls that wait or are scheduled, linked ones too', async (t) => {
+      const { url, huey, storage } = await setUp(t);
+      const run = (...args: string[]) => tool(t, [...args, '--queue', QUEUE, '--url', url]);
+      const add = huey.task({ name: 'add' }, (a: number, b: number) => a + b);
+      const [head, stage] = await huey.enqueue(add.withOptions({ id: 'now-1' }).s(1, 2).pipe(add, 3));
+      const later = await add.withOptions({ id: 'later-1', delay: 365 * 86_400 })(1, 2);
+      assert.deepEqual(await run('cancel', 'now-1', 'later-1'), { code: 0, stdout: 'canceled now-1, later-1\n', stderr: '' });
+      for (const res of [head, stage, later]) await assert.rejects(res.get({ blocking: true }), TaskCanceled);
+      const { ready, scheduled } = await storage.counts();
+      assert.deepEqual({ ready, scheduled }, { ready: 0, scheduled: 0 });
+
+      const none = await run('cancel', 'now-1', 'nobody');
+      assert.deepEqual(none, {
+        code: 1,
+        stdout: '',
+        stderr: 'huey-runtime: no task that waits or runs now-1, nobody in the queue beans\n',
+      });
+      await add.withOptions({ id: 'now-2' })(1, 2);
+      const document = { queue: QUEUE, canceled: ['now-2'], missing: ['nobody'] };
+      assert.deepEqual(JSON.parse((await run('cancel', 'now-2', 'nobody', '--json')).stdout), document);
+      assert.equal((await run('cancel', 'no id')).code, 2);
     });
 
     it('flush, where that is meant', async (t) => {

@@ -86,6 +86,7 @@ export class InlinePlace {
       if (!this.ready || !lane.memory.claim(slot)) continue;
       const stop = {
         stopped: () => lane.memory.stopping(slot),
+        canceled: () => lane.memory.canceled(slot),
         onAbort: () => undefined,
         failure: () => new Promise<never>(() => undefined),
       };

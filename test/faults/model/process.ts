@@ -118,6 +118,7 @@ export class ModelConsumer {
       leaseMs: LEASE_MS,
       heldIds: () => this.#dispatcher.heldIds(),
       onTime: (time) => this.#dispatcher.noteStorageTime(time),
+      onCanceled: (ids) => this.#dispatcher.cancel(ids),
       onLanding: () => this.#dispatcher.look(),
       onReapedOthers: () => this.#dispatcher.look(),
       onReleased: () => undefined,
