@@ -108,9 +108,9 @@ export class Dispatcher {
     this.#pumpSoon();
   }
 
-  outcome(lane: Lane, slot: number, outcome: Outcome): void {
+  outcome(lane: Lane, slot: number, outcome: Outcome, ranMs?: number): void {
     const text = lane.message(slot);
-    this.#transit(text, stoppedOutcome(lane, slot) ?? outcome);
+    this.#transit(text, stoppedOutcome(lane, slot) ?? outcome, ranMs);
   }
 
   completion(lane: Lane, bytes: Uint8Array): void {
@@ -321,7 +321,7 @@ export class Dispatcher {
     this.#watchdog.wake();
   }
 
-  #transit(text: string, outcome: Outcome): void {
+  #transit(text: string, outcome: Outcome, ranMs?: number): void {
     let message: Message | undefined;
     let decision: Decision;
     try {
@@ -336,7 +336,7 @@ export class Dispatcher {
       decision = buryUnreadable(text, errorInfo(error).message);
     }
     this.#transitions.push(decision.transition);
-    this.#events.onDecision(message, decision, outcome);
+    this.#events.onDecision(message, decision, outcome, ranMs);
     this.#pumpSoon();
   }
 

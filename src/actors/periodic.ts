@@ -19,6 +19,8 @@ export interface PeriodicData {
 /** What the supervisor offers to it. */
 export interface PeriodicOffers {
   storageNow(): number;
+  /** The crontabs are looked at now. */
+  checking(): void;
   tick(task: string, minuteMs: number): Promise<boolean>;
   lastTicks(tasks: string[]): Promise<(number | undefined)[]>;
   skipTicks(tasks: string[], minuteMs: number): Promise<void>;
@@ -47,7 +49,7 @@ const SLACK_MS = 5;
 const { inbox, outbox, data } = workerData as ActorStart<PeriodicData>;
 const supervisor = connectActor<PeriodicOffers>(outbox, {
   name: 'the supervisor',
-  methods: ['storageNow', 'tick', 'lastTicks', 'skipTicks', 'skipped'],
+  methods: ['storageNow', 'checking', 'tick', 'lastTicks', 'skipTicks', 'skipped'],
   deadlineMs: 2 * COMMAND_TIMEOUT_MS,
 });
 exposeActor(inbox, { ping: () => true } satisfies PeriodicMethods);
@@ -61,6 +63,7 @@ async function walk(): Promise<void> {
     const now = await supervisor.storageNow();
     entries ??= await recall(now);
     const minuteMs = Math.floor(now / MINUTE_MS) * MINUTE_MS;
+    await supervisor.checking();
     for (const entry of entries) await settle(entry, minuteMs, now);
     waitMs = minuteMs + MINUTE_MS - (await supervisor.storageNow()) + SLACK_MS;
   } catch {

@@ -131,7 +131,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           if (!expected) this.#log.warn('a worker thread died; its tasks run again', { place: place.number, reason });
           this.#dispatcher?.placeGone(place, reason);
         },
-        onOutcome: (lane, slot, outcome) => this.#dispatcher?.outcome(lane, slot, outcome),
+        onOutcome: (lane, slot, outcome, ranMs) => this.#dispatcher?.outcome(lane, slot, outcome, ranMs),
         onStarted: (lane, slot) => this.#news?.task('started', lane.message(slot)),
         onFinished: (lane, runs) => {
           this.#report.finished(lane, runs);
@@ -226,7 +226,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         codec: this.#codec,
       },
       {
-        onDecision: (message, decision, outcome) => this.#decided(message, decision, outcome),
+        onDecision: (message, decision, outcome, ranMs) => this.#decided(message, decision, outcome, ranMs),
         onDropped: (dropped) => this.#report.dropped(dropped),
         onRefused: (count) => this.#log.warn("commits were refused: the tasks are not this consumer's any more", { tasks: count }),
         onSignals: (list) => this.#crew?.tellSignals(list),
@@ -281,6 +281,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       log: this.#log,
       storageNow: () => this.#dispatcher?.storageNow ?? Date.now(),
       onFault: (error) => this.#cannotGoOn(error),
+      onPeriodic: (status, text) => (text === undefined ? this.#news?.tell(status) : this.#news?.task(status, text)),
     });
   }
 
@@ -320,10 +321,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     await this.#storage?.close();
   }
 
-  #decided(message: Message | undefined, decision: Decision, outcome: Outcome): void {
-    this.#report.decided(message?.head, decision, outcome);
+  #decided(message: Message | undefined, decision: Decision, outcome: Outcome, ranMs: number | undefined): void {
+    this.#report.decided(message?.head, decision, outcome, ranMs);
     if (message === undefined) return;
-    this.#news?.decided(message, decision, outcome);
+    this.#news?.decided(message, decision, outcome, ranMs);
     if (this.#manifest?.settings.storeIntermediateErrors !== true || decision.transition.kind !== 'requeue' || !('error' in outcome))
       return;
     const { id, retries } = message.head;
@@ -336,6 +337,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#state === 'starting') return this.#fail(error);
     if (this.#state !== 'running') return;
     this.#log.error('the consumer cannot go on', { error: error.message });
+    this.#news?.tell('error-internal');
     this.emit('fault', error);
   }
 

@@ -16,6 +16,8 @@ export interface SupportDuties {
   storageNow(): number;
   /** An actor died too often. */
   onFault(error: Error): void;
+  /** What the periodic actor does; `text` is the message of a tick that was enqueued. */
+  onPeriodic(status: 'checking-periodic' | 'scheduling-periodic', text?: string): void;
 }
 
 export class SupportingActors {
@@ -60,10 +62,13 @@ export class SupportingActors {
     const codec = new PayloadCodec(manifest.queue, manifest.settings.payload);
     return {
       storageNow: () => this.#duties.storageNow(),
+      checking: () => this.#duties.onPeriodic('checking-periodic'),
       tick: async (name, minuteMs) => {
         const task = manifest.tasks.find((one) => one.name === name);
         if (!task) return false;
-        const ticked = await storage.tick({ task: name, minuteMs, text: tickMessage(task, ids.next(), minuteMs, Date.now(), codec) });
+        const text = tickMessage(task, ids.next(), minuteMs, Date.now(), codec);
+        const ticked = await storage.tick({ task: name, minuteMs, text });
+        if (ticked) this.#duties.onPeriodic('scheduling-periodic', text);
         log.debug(ticked ? 'a periodic task is due' : 'a tick was enqueued by another consumer', { task: name });
         return ticked;
       },

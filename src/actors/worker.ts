@@ -140,30 +140,33 @@ class Worker implements StopView {
       const running = this.#runner.run(messages[slot], this, chunk.skewMs, this.#failure);
       // Waiting costs a turn of the microtask queue; most tasks of a chunk need none.
       const outcome = running instanceof Promise ? await running : running;
-      if (chunk.observe && outcome.kind === 'complete') runs.push(slot, performance.now() - startedAt);
-      this.#finish(chunk.lane, lane, slot, outcome, messages[slot]);
+      const ranMs = chunk.observe ? performance.now() - startedAt : undefined;
+      const isCompletion = this.#finish(chunk.lane, lane, slot, outcome, messages[slot], ranMs);
+      if (isCompletion && ranMs !== undefined) runs.push(slot, ranMs);
       this.#slot = -1;
       this.#abort = undefined;
     }
     if (runs.length > 0) post(this.#port, { kind: 'finished', lane: chunk.lane, runs });
   }
 
-  #finish(laneNumber: number, lane: LaneMemory, slot: number, outcome: Outcome, message: unknown): void {
+  /** True where it is a completion, whose record goes unread; everything else is told, with the time that it took. */
+  #finish(laneNumber: number, lane: LaneMemory, slot: number, outcome: Outcome, message: unknown, ranMs: number | undefined): boolean {
     // What concerns others is settled by the supervisor, in one transition with all that belongs to it.
     if (!lane.publish(slot) || outcome.kind !== 'complete' || isLinked((message as [string])[0], -2)) {
-      post(this.#port, { kind: 'outcome', lane: laneNumber, slot, outcome });
+      post(this.#port, { kind: 'outcome', lane: laneNumber, slot, outcome, ...(ranMs === undefined ? {} : { ranMs }) });
       lane.reported(slot);
-      return;
+      return false;
     }
     const id = idOf((message as [string])[0], -2);
     const used = lane.used;
     if (used + completionMaxBytes(id, outcome.record) <= ARENA_BYTES) {
       lane.done(slot, writeCompletion(lane.arena, used, id, outcome.ttlSeconds, outcome.record));
-      return;
+      return true;
     }
     const bytes = encodeCompletion({ id, ttlSeconds: outcome.ttlSeconds, record: outcome.record });
     post(this.#port, { kind: 'completion', lane: laneNumber, bytes });
     lane.reported(slot);
+    return true;
   }
 
   /** An error that belongs to no promise: most likely of the task that runs. */
