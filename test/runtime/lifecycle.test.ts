@@ -236,6 +236,24 @@ describe('a task that asks for something', () => {
   });
 });
 
+describe('a task over its rate limit', () => {
+  const over = (retry: boolean): Outcome => ({ kind: 'rate-limited', error: { ...ERROR, code: 'rate-limited' }, resetMs: 5000, retry });
+
+  it('waits for the end of the window, or its own delay, and no retry is spent', () => {
+    for (const retries of [0, 2]) {
+      const { head, delayMs } = requeued(decideOn(text({ retries }), over(true)));
+      assert.deepEqual([head.retries, head.attempts, delayMs], [retries, 1, 5000]);
+    }
+    assert.equal(requeued(decideOn(text({}, { retryDelayMs: 700 }), over(true))).delayMs, 700);
+  });
+
+  it('spends a retry where it says so, and fails without one', () => {
+    const { head, delayMs } = requeued(decideOn(text({ retries: 2 }), over(false)));
+    assert.deepEqual([head.retries, head.attempts, delayMs], [1, 1, 5000]);
+    assert.equal(settled(decideOn(text(), over(false))).state, 'failed');
+  });
+});
+
 describe('a task whose thread died', () => {
   it('is charged with the death where it ran alone, and dead after more than three', () => {
     let message = text();
