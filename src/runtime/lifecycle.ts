@@ -25,7 +25,7 @@
  */
 import { encodeRecord, type FinalState } from './completion.js';
 import type { TaskErrorMetadata } from './errors.js';
-import { endsAlong, errorOf, handlerItem, laterStages } from './links.js';
+import { endsAlong, errorOf, forAttempt, handlerItem, laterStages } from './links.js';
 import {
   DEATHS_MAX,
   DELAY_MAX_MS,
@@ -173,7 +173,8 @@ function afterFailure(
   if (head.retries > 0) {
     const again = spendRetry(text, message);
     if (context.intermediateErrors !== true || message.body.onError === undefined) return again;
-    return { ...again, transition: withEffects(again.transition, { enqueue: [handlerItem(message.body.onError, error, context.codec)] }) };
+    const handler = handlerItem(forAttempt(message.body.onError, head.attempts + 1), error, context.codec);
+    return { ...again, transition: withEffects(again.transition, { enqueue: [handler] }) };
   }
   const metadata = failureOf(error, head.id, head.retries, false);
   return settle(message, 'failed', JSON.stringify(metadata), context.resultTtlMs, signal, context, error);

@@ -222,3 +222,23 @@ describe('a Huey', () => {
     assert.deepEqual(seen, ['pre', 'post']);
   });
 });
+describe('intermediate errors', () => {
+  it('start the handler of errors at each attempt where they are stored, else at the last alone', async () => {
+    for (const [storeIntermediateErrors, count] of [
+      [true, 3],
+      [false, 1],
+    ] as const) {
+      const { huey } = open({ storeIntermediateErrors });
+      const seen: string[] = [];
+      const onError = huey.task(function onError(error: Error) {
+        seen.push(error.message);
+      });
+      const fail = huey.task({ retries: 2 }, function fail() {
+        throw new Error(`attempt ${currentTask().attempt}`);
+      });
+      const res = await huey.enqueue(fail.s().error(onError));
+      await assert.rejects(res.get(), /attempt 3/);
+      assert.deepEqual(seen, ['attempt 1', 'attempt 2', 'attempt 3'].slice(-count));
+    }
+  });
+});

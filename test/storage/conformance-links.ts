@@ -29,6 +29,19 @@ export function describeLinks({ check, checkLong }: Checks): void {
     assert.deepEqual((await world.storage.enqueue(items(['next']))).duplicates, [0]);
   });
 
+  check('stores what an attempt that is tried again brings about, once', async (world) => {
+    await world.storage.enqueue(items(['a']));
+    const consumer = await world.consumer();
+    await consumer.take();
+    const requeue = { kind: 'requeue', id: 'a', text: message('a', { attempts: 1 }), delayMs: 0, at: 'tail' } as const;
+    const effects: Effects = { enqueue: items(['handler']) };
+    const call = consumer.call({ transitions: [{ ...requeue, effects }] });
+    for (let n = 0; n < 2; n++) await world.storage.step(call);
+    assert.deepEqual((await world.readyIds()).toSorted(), ['a', 'handler']);
+    assert.equal((await consumer.move({ ...requeue, effects: { enqueue: items(['other']) } })).refused, 1);
+    assert.deepEqual((await world.readyIds()).toSorted(), ['a', 'handler']);
+  });
+
   check('makes a relative expiry of what follows absolute at the end before it', async (world) => {
     await world.enqueue(message('a'));
     const consumer = await world.consumer();

@@ -49,7 +49,7 @@ export interface CheckedEffects extends Omit<Effects, 'enqueue' | 'also'> {
 
 export type CheckedTransition =
   | (Omit<Extract<Transition, { kind: 'settle' }>, 'effects'> & { effects: CheckedEffects | undefined })
-  | (Extract<Transition, { kind: 'requeue' }> & { head: Head })
+  | (Omit<Extract<Transition, { kind: 'requeue' }>, 'effects'> & { head: Head; effects: CheckedEffects | undefined })
   | (Omit<Extract<Transition, { kind: 'bury' }>, 'effects'> & { effects: CheckedEffects | undefined });
 
 export interface CheckedStep extends Omit<StepCall, 'completions' | 'transitions'> {
@@ -129,7 +129,7 @@ export function checkTransition(transition: Transition): CheckedTransition {
       checkNumber('delayMs', transition.delayMs);
       const head = checkMessage(transition.text);
       if (head.id !== transition.id) throw new ConfigurationError(`task ${transition.id} cannot be requeued as ${head.id}`);
-      return { ...transition, head };
+      return { ...transition, head, effects: transition.effects === undefined ? undefined : checkEffects(transition.effects) };
     }
     default: {
       const unknown: never = transition;
