@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { CreateSupervisorOptions, LogLevel } from '../src/actors/index.js';
 import { parseConnectionUrl } from '../src/runtime/connection.js';
 import { ConfigurationError } from '../src/runtime/errors.js';
+import { isRedisUrl } from '../src/runtime/redis-url.js';
 import { isOptionName, OPTION_NAMES, optionOf, type OptionName } from './options.js';
 import { UsageError, type Values } from './values.js';
 
@@ -100,7 +101,7 @@ export function urlOf(values: Pick<Values<'url' | 'redis'>, 'text'>): string | u
   if (redis === undefined) return url === undefined ? undefined : checkedUrl(url, '--url');
   if (url !== undefined) throw new UsageError('--url and --redis say the same thing; give one of them');
   const full = redis.includes('://') ? redis : `redis://${redis}`;
-  if (!/^rediss?:/i.test(full)) throw new UsageError('--redis must begin with redis:// or rediss://; for other storages there is --url');
+  if (!isRedisUrl(full)) throw new UsageError('--redis must begin with redis:// or rediss://; for other storages there is --url');
   return checkedUrl(full, '--redis');
 }
 
