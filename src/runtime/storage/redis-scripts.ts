@@ -134,6 +134,7 @@ return 1
 /** ARGV: prefix, minute ms, tasks. Keeps later minutes. */
 const SKIP_TICKS = `${PRELUDE}
 expect('ticks', 'hash')
+free()
 for i = 3, #ARGV do
   local last = tonumber(redis.call('HGET', P .. 'ticks', ARGV[i]) or 0)
   if tonumber(ARGV[2]) > last then redis.call('HSET', P .. 'ticks', ARGV[i], ARGV[2]) end

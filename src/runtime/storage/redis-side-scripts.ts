@@ -50,6 +50,7 @@ else
   -- A run that was given to somebody else would hold it in vain.
   if not inFlight(lock) then return 0 end
 end
+free()
 redis.call('HSET', P .. 'locks', ARGV[2], cjson.encode(lock))
 return 1
 `;
@@ -60,6 +61,7 @@ local held = holder(ARGV[2])
 if not held or held.token ~= ARGV[3] then return 0 end
 if held.untilMs then
   held.untilMs = now + tonumber(ARGV[4])
+  free()
   redis.call('HSET', P .. 'locks', ARGV[2], cjson.encode(held))
 end
 return 1
@@ -99,6 +101,7 @@ if ARGV[5] == '0' or usage >= limit then
   local left = redis.call('PTTL', key)
   return {usage < limit and 1 or 0, usage, left > 0 and left or 0}
 end
+free()
 usage = redis.call('INCR', key)
 if usage == 1 then redis.call('PEXPIRE', key, per) end
 return {1, usage, redis.call('PTTL', key)}
