@@ -258,6 +258,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#state !== 'running') return;
     this.#log.warn('this consumer was silent for longer than its lease; its tasks were given back, it starts anew', {
       consumer: this.#consumer,
+      // What of them still ends here is refused.
+      refused: this.#dispatcher?.heldIds().size ?? 0,
     });
     this.#heartbeat?.end();
     this.#dispatcher?.end();
