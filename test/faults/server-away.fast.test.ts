@@ -40,11 +40,11 @@ async function failureOf(call: Promise<unknown>): Promise<EnqueueFailed> {
 describe('a call while the server is away', { timeout: 60_000 }, () => {
   it('fails after its wait and names its id, where nobody can be reached', async (t) => {
     const huey = new RedisHuey('away', { url: `redis://127.0.0.1:${await freePort()}`, enqueueWait: WAIT });
+    t.after(() => huey.close());
     const add = addOf(huey);
     const error = await failureOf(add.withOptions({ id: 'bean' })(1, 2));
     assert.equal(error.id, 'bean');
     assert.match(error.message, /ECONNREFUSED/);
-    await huey.close();
   });
 
   it('may be stored where its reply is lost: the error has the id, and the same call again makes no second', async (t) => {
