@@ -218,6 +218,7 @@ export class Lease {
     const effects: [id: string, CheckedEffects][] = [];
     for (const move of transitions) {
       if (!own.delete(move.id)) continue;
+      if (move.effects !== undefined) effects.push([move.id, move.effects]);
       if (move.kind === 'requeue') {
         if (move.delayMs > 0) later.push({ text: move.text, dueAt: now + move.delayMs });
         else (move.at === 'head' ? head : tail).push(move);
@@ -225,7 +226,6 @@ export class Lease {
       }
       ended.push(move);
       if (move.kind === 'bury') this.#rooms.records.bury(move.id, move.text, move.reason, now);
-      if (move.effects !== undefined) effects.push([move.id, move.effects]);
     }
     this.#rooms.records.settle(ended, now);
     this.#rooms.places.schedule(later);
