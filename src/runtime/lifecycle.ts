@@ -10,8 +10,6 @@
  *     retry                         requeue, no retry spent
  *     cancel         by its `retry` requeue or settle                 canceled
  *     locked         as error                                         failed (locked)
- *     rate-limited                  requeue after the window, no retry spent; or as error               failed (rate-limited)
- *     locked         as error                                         failed (locked)
  *     rate-limited   as error, but after the window; requeue and no retry spent, if it says so      failed (rate-limited)
  *     crashed                       requeue at the head, charged; bury when it died alone too often     dead
  *     interrupted                   requeue at the head, uncharged
@@ -157,11 +155,15 @@ export function buryUnreadable(text: string, reason: string): Decision {
 
 /** The wait before the next try: the delay, multiplied by the backoff for every retry that was spent. Huey's rule, with a ceiling. */
 export function retryDelayMs(message: Message): number {
-  const { retryDelayMs: first = 0, retryBackoff = 1, retries = 0 } = message.body;
-  const spent = Math.max(0, retries - message.head.retries);
-  const delayMs = first * retryBackoff ** spent;
   // A body comes from outside: nonsense in it must not become a transition that no storage takes.
+  const { retryDelayMs: first, retryBackoff, retries } = message.body;
+  const spent = Math.max(0, numberOr(retries, 0) - message.head.retries);
+  const delayMs = numberOr(first, 0) * numberOr(retryBackoff, 1) ** spent;
   return delayMs > 0 ? Math.min(RETRY_DELAY_MAX_MS, delayMs) : 0;
+}
+
+function numberOr(value: unknown, fallback: number): number {
+  return typeof value === 'number' ? value : fallback;
 }
 
 function afterFailure(

@@ -11,7 +11,7 @@
  * Positions in a message are those of message.ts plus one: version 3, care 4, lapses 13, deaths 14, priority 15-19,
  * expiry 26-38, id from 39.
  */
-import { DEAD_MAX, DEAD_TTL_MS, DEDUPE_TTL_MS, END_MARKER_TTL_MS, ID_MARK_LIFE_MS, SUSPECT_LAPSES } from '../limits.js';
+import { DEAD_MAX, DEAD_TTL_MS, DEDUPE_TTL_MS, END_MARKER_TTL_MS, ID_MARK_LIFE_MS, ID_MAX_CHARS, SUSPECT_LAPSES } from '../limits.js';
 
 export const PRELUDE = `
 local P = ARGV[1]
@@ -23,6 +23,15 @@ local function expect(name, kind)
   if found ~= 'none' and found ~= kind then
     error('WRONGTYPE ' .. P .. name .. ' is a ' .. found .. ' and not a ' .. kind, 0)
   end
+end
+
+local expected = {}
+
+-- For keys that many items of one call share.
+local function expectOnce(name, kind)
+  if expected[name] then return end
+  expect(name, kind)
+  expected[name] = true
 end
 
 local function free()
@@ -49,8 +58,15 @@ local function whereIs(id)
   return id, id
 end
 
+local function expectRecord(id)
+  expectOnce('result:' .. (whereIs(id)), 'hash')
+end
+
+-- Of a message in one line; nothing of what is none. The numbers before them are not looked at: that would cost as much
+-- as all the rest, and whoever reads them can do with nonsense.
 local function idAndName(m)
-  return string.match(m, '^([^ "\\\\%c]+) ([^"\\\\%c]+)",', 39)
+  local id, name = string.match(m, '^([^%z\\1-\\32"\\\\\\127-\\255]+) ([^"\\\\%c]+)",', 39)
+  if id and #id <= ${ID_MAX_CHARS} and string.find(m, '^%["1[0-7]') and not string.find(m, '\\n', 1, true) then return id, name end
 end
 `;
 
@@ -117,6 +133,9 @@ local function settle(id, ttlSeconds, record)
     group = {bucket = bucket, ttl = 0, fields = {}, lines = {}, ids = {}}
     groupOf[bucket] = group
     groups[#groups + 1] = group
+    -- What is about to end without having run was not known when the call was checked.
+    local found = redis.call('TYPE', P .. 'result:' .. bucket).ok
+    group.blocked = found ~= 'none' and found ~= 'hash'
   end
   if ttlSeconds > group.ttl then group.ttl = ttlSeconds end
   local fields, lines = group.fields, group.lines
@@ -135,9 +154,11 @@ end
 local function flushSettled()
   for _, group in ipairs(groups) do
     local key = P .. 'result:' .. group.bucket
-    inGroups(group.fields, function(...) redis.call('HSET', key, ...) end)
-    -- A little longer than needed, so that the next ones seldom have to prolong it; each value has its own expiry.
-    if redis.call('TTL', key) < group.ttl then redis.call('EXPIRE', key, math.ceil(group.ttl * 1.05) + 60) end
+    if not group.blocked then
+      inGroups(group.fields, function(...) redis.call('HSET', key, ...) end)
+      -- A little longer than needed, so that the next ones seldom have to prolong it; each value has its own expiry.
+      if redis.call('TTL', key) < group.ttl then redis.call('EXPIRE', key, math.ceil(group.ttl * 1.05) + 60) end
+    end
     redis.call('PUBLISH', P .. 'done:' .. group.bucket, table.concat(group.lines, '\\n'))
   end
 end
@@ -171,7 +192,7 @@ end
 export const STORE = `
 local function checkItem(m)
   local id = idAndName(m)
-  if not id or not string.find(m, '^%["1[0-7]') or string.find(m, '\\n', 1, true) then
+  if not id or string.byte(m, 4) % 4 >= 2 and not string.find(m, '^%d%d%d%d%d%d%d%d%d%d%d%d%d', 26) then
     error('MALFORMED not a message of version 1', 0)
   end
   return id
@@ -237,6 +258,20 @@ local function freeUnique(key, id)
   if holderOf(key) == id then redis.call('HDEL', P .. 'unique', key) end
 end
 
+-- Whatever an item may come upon that is to be stored, be it that it takes the place of another.
+local function checkStore(m, when)
+  local id = checkItem(m)
+  expectOnce('ids:' .. (whereIs(id)), 'string')
+  if string.byte(when or '') ~= 123 then return end
+  local item = cjson.decode(when)
+  local holder = item.unique and holderOf(item.unique.key)
+  expectRecord(id)
+  if holder then expectRecord(holder) end
+  if item.replaces then expectRecord(item.replaces) end
+  expectOnce('consumers', 'zset') expectOnce('marks', 'hash')
+  for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do expectOnce('inflight:' .. consumer, 'hash') end
+end
+
 -- Stores one item. Gives 'duplicate', or the id that has its unique key; nothing where it was stored.
 local function storeItem(m, when, plain)
   local id = idAndName(m)
@@ -295,7 +330,13 @@ local function apply(effects, id)
 end
 
 local function checkEffects(effects)
-  for _, item in ipairs(effects.enqueue or {}) do checkItem(item.text) end
+  for _, item in ipairs(effects.enqueue or {}) do checkStore(item.text, item.when) end
+  for _, ended in ipairs(effects.also or {}) do expectRecord(ended.id) end
+  if effects.chord then
+    expectOnce('chord:' .. effects.chord.id, 'hash')
+    local callback = redis.call('HGET', P .. 'chord:' .. effects.chord.id, 'callback')
+    if callback then checkStore(callback, '') end
+  end
   return effects
 end
 
@@ -333,6 +374,10 @@ end
 
 /** What a consumer held goes back to the head, in the order of the ids; `change` may rewrite a message or keep it. */
 export const GIVE_BACK = `
+local function expectHeld(consumer)
+  expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list')
+end
+
 local function giveBack(consumer, change)
   local count = 0
   local flat = redis.call('HGETALL', P .. 'inflight:' .. consumer)
