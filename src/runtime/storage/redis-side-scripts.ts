@@ -116,7 +116,7 @@ return value
 
 /** ARGV: prefix, id. The message starts with a clean record. Returns 1 where there was one. */
 const RETRY_DEAD = `${PRELUDE}${PLACE}
-expectPlaces() expect('dead', 'hash') expect('dead-at', 'zset')
+expectPlaces() expect('dead', 'hash') expect('dead-at', 'zset') expectRecord(ARGV[2])
 local value = redis.call('HGET', P .. 'dead', ARGV[2])
 if not value then return 0 end
 local m = string.sub(value, string.find(value, '\\n', 1, true) + 1)
@@ -132,6 +132,7 @@ return 1
 
 /** ARGV: prefix, id. Returns 1 where there was one. */
 const DROP_DEAD = `${PRELUDE}
+expect('dead', 'hash') expect('dead-at', 'zset')
 redis.call('ZREM', P .. 'dead-at', ARGV[2])
 return redis.call('HDEL', P .. 'dead', ARGV[2])
 `;
