@@ -1,5 +1,5 @@
 /** From what was typed to what is made of it: the options of the supervisor, the log, the notes to begin with. */
-import { statSync } from 'node:fs';
+import { statSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { CreateSupervisorOptions, LogLevel } from '../src/actors/index.js';
@@ -87,11 +87,20 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
 export function moduleOf(values: Pick<Values<'module'>, 'text'>, cwd: string): string {
   const given = values.text('module');
   if (given === undefined) throw new UsageError('name the file that declares the tasks: huey-runtime --module tasks.js');
-  const file = given.startsWith('file:') ? fileURLToPath(given) : path.resolve(cwd, given);
-  const stats = statSync(file, { throwIfNoEntry: false });
+  const { file, stats } = fileAt(given, cwd);
   if (stats === undefined) throw new UsageError(`--module: there is no file ${given} in ${cwd}`);
   if (stats.isDirectory()) throw new UsageError(`--module: ${given} is a folder; name the file that declares the tasks`);
   return file;
+}
+
+/** What a file: URL or a path leads to, if to anything. */
+function fileAt(given: string, cwd: string): { file: string; stats: Stats | undefined } {
+  try {
+    const file = given.startsWith('file:') ? fileURLToPath(given) : path.resolve(cwd, given);
+    return { file, stats: statSync(file, { throwIfNoEntry: false }) };
+  } catch (error) {
+    throw new UsageError(`--module: ${given} cannot be looked at: ${(error as Error).message}`);
+  }
 }
 
 /** @throws UsageError */
