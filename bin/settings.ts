@@ -35,7 +35,7 @@ export function settingsOf(values: Values<OptionName>, cwd: string = process.cwd
   return {
     module,
     all: values.flag('all'),
-    supervisor: { ...supervisorOptions(values), module: pathToFileURL(module), inline: true },
+    supervisor: { ...supervisorOptions(values, cwd), module: pathToFileURL(module), inline: true },
     log: logSettings(values, cwd),
     notes: OPTION_NAMES.flatMap((name) => {
       const { idle } = optionOf(name);
@@ -52,7 +52,7 @@ export function asUsageError(error: unknown): unknown {
   return new UsageError(isOptionName(name) ? `--${name}${error.message.slice(word.length)}` : error.message);
 }
 
-function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOptions, 'module'> {
+function supervisorOptions(values: Values<OptionName>, cwd: string): Omit<CreateSupervisorOptions, 'module'> {
   const url = urlOf(values);
   const huey = values.text('huey');
   const workers = values.number('workers');
@@ -61,6 +61,10 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
   const grace = values.number('grace');
   const maxTasks = values.number('max-tasks');
   const imports = values.list(`import`);
+  const instance = values.text('instance');
+  const healthPort = values.number('health-port');
+  const healthHost = values.text('health-host');
+  const healthFile = values.text('health-file');
   const extraLocks = values
     .text('extra-locks')
     ?.split(',')
@@ -80,6 +84,11 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
     ...(grace === undefined ? {} : { grace }),
     ...(maxTasks === undefined ? {} : { maxTasks }),
     ...(imports === undefined ? {} : { import: imports }),
+    strict: values.flag('strict'),
+    ...(instance === undefined ? {} : { instance }),
+    ...(healthPort === undefined ? {} : { healthPort }),
+    ...(healthHost === undefined ? {} : { healthHost }),
+    ...(healthFile === undefined ? {} : { healthFile: path.resolve(cwd, healthFile) }),
   };
 }
 

@@ -97,7 +97,7 @@ describe('a consumer that starts', () => {
     await child.waitFor(RUNNING);
     assert.match(
       child.stdout(),
-      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}huey-runtime is running {2}queue=cli storage=\S+ workers=1 tasks=1 periodic=0\n/,
+      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}huey-runtime is running {2}queue=cli storage=\S+ workers=1 tasks=1 periodic=0\n/m,
     );
     assert.equal(child.stderr(), '');
   });
