@@ -15,7 +15,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { COMMAND_TIMEOUT_MS } from '../limits.js';
 import { StorageUnavailable } from '../errors.js';
 import { ClusterRoute } from './redis-cluster.js';
-import { isReadonly, isRefused, translate, withoutCommand } from './redis-errors.js';
+import { isElsewhere, isRefused, translate, withoutCommand } from './redis-errors.js';
 import { SCRIPTS, type ScriptName } from './redis-scripts.js';
 import { redisTarget, type RedisSpec } from './redis-target.js';
 
@@ -158,13 +158,11 @@ export class RedisConnection {
   #connect(): Redis {
     clearTimeout(this.#reconnecting);
     const client = this.#makeClient();
-    let sentinelError = '';
-    client.on('sentinelError', (error: Error) => (sentinelError = error.message));
     client.on('error', (error: Error) => {
       withoutCommand(error);
-      // What the driver says of all sentinels together leaves out a master that none of them knows.
-      const unknown = error.message.startsWith('All sentinels') && sentinelError.endsWith('invalid reply: null');
-      const said = unknown ? new Error(`no sentinel knows a master of this name; the last was asked: ${sentinelError}`) : error;
+      // The driver speaks so also of sentinels that refuse, or know no such master; and this connection does try again.
+      const [, reason] = /^All sentinels are unreachable.*?(?: Last error: (.*)|$)/.exec(error.message) ?? [];
+      const said = reason === undefined ? error : new Error(`no sentinel names the master: ${reason}`, { cause: error });
       this.#lastError = said;
       // A wrong password stays wrong: whoever waits learns it now, and not at the end of its patience.
       if (isRefused(said)) for (const waiter of [...this.#waiters]) waiter.reject(said);
@@ -228,7 +226,7 @@ export class RedisConnection {
       retryStrategy: (times) => (this.#wanted ? reconnectMs(times) : null),
       // Where no sentinel answers the driver gives up, and this connection begins anew.
       sentinelRetryStrategy: () => null,
-      reconnectOnError: (error) => (isReadonly(error) ? 1 : false),
+      reconnectOnError: (error) => (isElsewhere(error, options.sentinels !== undefined) ? 1 : false),
       scripts,
     };
     return new Redis(this.#route === undefined ? own : { ...own, Connector: this.#route.connector() });
