@@ -83,7 +83,6 @@ export class HealthMonitor {
     if (state === 'starting') waits.push(hasModule ? 'starting: it waits for the storage' : 'starting: the module is loading');
     if (state === 'stopping') waits.push('stopping');
     if (state === 'running' && pulse === undefined) waits.push('it begins a new life after it was taken for dead');
-    // What the heartbeat met may be days old by the time of the next one only where a lease is that long.
     const trouble = pulse?.trouble;
     if (away !== undefined) waits.push(away);
     else if (trouble !== undefined) waits.push(`the storage does not take the heartbeat: ${trouble.message}`);
@@ -94,16 +93,20 @@ export class HealthMonitor {
 /** When the heartbeat last came round, and what it met. */
 export class Pulse {
   readonly #everyMs: number;
-  #cameAt = performance.now();
+  readonly #now: () => number;
+  #cameAt: number;
   #trouble: Error | undefined;
 
-  constructor(everyMs: number) {
+  /** `now` is monotonic. */
+  constructor(everyMs: number, now: () => number = () => performance.now()) {
     this.#everyMs = everyMs;
+    this.#now = now;
+    this.#cameAt = now();
   }
 
   /** It could not beat; undefined: it could. */
   came(trouble: Error | undefined): void {
-    this.#cameAt = performance.now();
+    this.#cameAt = this.#now();
     this.#trouble = trouble;
   }
 
@@ -112,7 +115,7 @@ export class Pulse {
   }
 
   get isStuck(): boolean {
-    return performance.now() - this.#cameAt > this.#everyMs + CALLS_PER_BEAT * COMMAND_TIMEOUT_MS;
+    return this.#now() - this.#cameAt > this.#everyMs + CALLS_PER_BEAT * COMMAND_TIMEOUT_MS;
   }
 }
 
@@ -132,7 +135,7 @@ async function silentOf(actors: readonly WatchedActor[]): Promise<string[]> {
     actors.map(async (actor) => {
       if (await actor.answers(ASK_MS)) return undefined;
       const silentMs = performance.now() - actor.answeredAt;
-      return silentMs < LATELY_MS ? undefined : `the ${actor.name} has not answered for ${Math.round(silentMs / SECOND_MS)} s`;
+      return silentMs < LATELY_MS ? undefined : `the ${actor.name} actor has not answered for ${Math.round(silentMs / SECOND_MS)} s`;
     }),
   );
   return reasons.filter((reason) => reason !== undefined);
