@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createHuey, currentTask, RedisHuey, SqliteHuey, type Huey } from 'huey-runtime';
-import { noteRun } from './journal.js';
+import { Journal, noteRun } from './journal.js';
 
 const query = new URL(import.meta.url).searchParams;
 export const journalFile = setting('journal', 'HUEY_FAULTS_JOURNAL');
@@ -71,6 +71,13 @@ export const stamp = huey.task(async function stamp(ms: number) {
   const at = note();
   await sleep(ms);
   return at;
+});
+
+/** Ends once so many of them run at the same time: the proof that there are places for all. */
+export const meet = huey.task(async function meet(file: string, count: number) {
+  note();
+  noteRun(file, currentTask().id);
+  while (new Journal(file).distinct() < count) await sleep(10);
 });
 
 /** Takes its thread down in one of so many runs. */
