@@ -7,9 +7,9 @@ import { fault } from './harness/scenario.js';
 import { DURABLE, TASKS, type FaultWorld } from './harness/world.js';
 
 const FLUSH_EVERY_MS = 100;
-const OTHER_KEYS = 10_000;
-/** So many microseconds for each write that it reads again: some 3 s for them all, less than a producer waits. */
-const LOAD_DELAY_US = '200';
+const OTHER_KEYS = 2000;
+/** So many microseconds for each write that it reads again: some 1.5 s for them all, well below what a producer waits. */
+const LOAD_DELAY_US = '150';
 
 fault('F18', `SCRIPT FLUSH every ${FLUSH_EVERY_MS} ms`, {}, async (world) => {
   const consumers = [await world.startConsumer(), await world.startConsumer()];

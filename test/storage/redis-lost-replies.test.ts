@@ -7,7 +7,7 @@ import { RedisStorage } from '../../src/runtime/storage/redis.js';
 import type { ScriptName } from '../../src/runtime/storage/redis-scripts.js';
 import { sharedRedis } from '../actors/consumer-world.js';
 import { startProxy } from '../faults/harness/proxy.js';
-import { done, message, World } from './world.js';
+import { done, message, World, type StorageFixture } from './world.js';
 
 const MINUTE_MS = 60_000;
 const RECORD = encodeRecord('done', '1');
@@ -23,7 +23,7 @@ async function lossy(t: TestContext): Promise<Lossy> {
   const proxy = await startProxy(t, await sharedRedis());
   const storage = new RedisStorage(newConsumerId(), { kind: 'redis', url: proxy.url });
   t.after(() => storage.close());
-  const world = new World({ storage } as ConstructorParameters<typeof World>[0]);
+  const world = new World(fixtureOf(storage));
   const twice = async <T>(script: ScriptName, call: () => Promise<T>): Promise<T> => {
     const lost = proxy.loseReply(script);
     await assert.rejects(call(), { code: 'storage-unavailable', outcomeUnknown: true });
@@ -112,3 +112,9 @@ describe('a write to Redis whose reply is lost, made again', () => {
     assert.deepEqual([await world.readyIds(), (await storage.counts()).dead], [['b'], 0]);
   });
 });
+
+/** These tests have one connection, and close it themselves. */
+function fixtureOf(storage: RedisStorage): StorageFixture {
+  const close = (): Promise<void> => storage.close();
+  return { storage, another: async () => storage, pushRaw: () => Promise.reject(new Error('not used here')), close };
+}

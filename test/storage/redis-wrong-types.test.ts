@@ -7,7 +7,7 @@ import { StorageRefused, type HueyException } from '../../src/runtime/errors.js'
 import type { Transition } from '../../src/runtime/storage.js';
 import { RedisStorage } from '../../src/runtime/storage/redis.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
-import { done, message, World } from './world.js';
+import { done, message, World, type StorageFixture } from './world.js';
 
 const QUEUE = 'wrong';
 const PREFIX = `huey:{${QUEUE}}:`;
@@ -153,7 +153,7 @@ describe('a key of another type in the way of a script', () => {
 
   /** A queue in which every call has something to do. */
   async function fill(): Promise<void> {
-    const world = new World({ storage } as ConstructorParameters<typeof World>[0]);
+    const world = new World(fixtureOf(storage));
     const [living, dead] = [await world.consumer('c1', storage, LEASE_MS), await world.consumer('c2', storage, LEASE_MS)];
     await world.enqueue(message('old'), message('buried'), message('a'), message('b'));
     // Each takes its fair share only.
@@ -216,3 +216,9 @@ describe('a key of another type in the way of a script', () => {
     });
   }
 });
+
+/** These tests have one connection, and close it themselves. */
+function fixtureOf(storage: RedisStorage): StorageFixture {
+  const close = (): Promise<void> => storage.close();
+  return { storage, another: async () => storage, pushRaw: () => Promise.reject(new Error('not used here')), close };
+}
