@@ -11,7 +11,8 @@ const OTHER_KEYS = 2000;
 /** So many microseconds for each write that it reads again: some 1.5 s for them all, well below what a producer waits. */
 const LOAD_DELAY_US = '150';
 
-fault('F18', `SCRIPT FLUSH every ${FLUSH_EVERY_MS} ms`, {}, async (world) => {
+// One that keeps what it has: of any other a consumer warns when it starts.
+fault('F18', `SCRIPT FLUSH every ${FLUSH_EVERY_MS} ms`, { redisArgs: DURABLE }, async (world) => {
   const consumers = [await world.startConsumer(), await world.startConsumer()];
   const producer = world.startProducer({ n: 300, prefix: 'p' });
   let flushes = 0;
