@@ -15,6 +15,7 @@ import { buryUnreadable, decide, type Decision, type Outcome } from '../runtime/
 import { idOf, SEPARATOR, type Message } from '../runtime/message.js';
 import { signalsOf } from '../runtime/signals.js';
 import type { Chunk, StepReply, Transition } from '../runtime/storage.js';
+import { checkTransition } from '../runtime/storage/checks.js';
 import { ChunkSizer } from './chunk-sizer.js';
 import type { DispatcherEvents, DispatcherOptions } from './dispatcher-options.js';
 import { freeLanes, type FreeLane } from './free-lanes.js';
@@ -328,6 +329,8 @@ export class Dispatcher {
       message = this.#options.codec.decodeMessage(text);
       const { resultTtlMs, intermediateErrors, codec } = this.#options;
       decision = decide(text, message, outcome, { now: this.storageNow, resultTtlMs, intermediateErrors, codec });
+      // A call that no storage takes would end this consumer, and the next one that leases the task.
+      checkTransition(decision.transition);
       const error = 'error' in outcome ? outcome.error : undefined;
       for (const signal of signalsOf(outcome, decision)) {
         if (this.#options.signals.has(signal)) this.#signals.push({ signal, text, ...(error === undefined ? {} : { error }) });

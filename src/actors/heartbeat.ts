@@ -50,10 +50,12 @@ export class Heartbeat {
 
   #later(waitMs: number): void {
     if (this.#ended) return;
-    this.#timer = setTimeout(() => void this.#beat(), waitMs);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.beat(), waitMs);
   }
 
-  async #beat(): Promise<void> {
+  /** One round, now; the next one comes by itself. Never rejects. */
+  async beat(): Promise<void> {
     const { storage, consumer, leaseMs } = this.#duties;
     const startedAt = performance.now();
     try {

@@ -3,6 +3,7 @@ import { IdGenerator } from '../runtime/ids.js';
 import { PayloadCodec } from '../runtime/payload-codec.js';
 import type { Storage } from '../runtime/storage.js';
 import { ActorThread } from './actor-thread.js';
+import type { WatchedActor } from './health.js';
 import type { Logger } from './log.js';
 import type { PeriodicData, PeriodicMethods, PeriodicOffers } from './periodic.js';
 import type { Manifest } from './protocol.js';
@@ -30,7 +31,7 @@ export class SupportingActors {
     this.#scheduler = new ActorThread<SchedulerMethods, SchedulerData>({
       name: 'scheduler',
       file: './scheduler.js',
-      methods: ['wake'],
+      methods: ['wake', 'ping'],
       data: { intervalMs: settings.schedulerIntervalMs },
       offers: { promote: (limit) => storage.promote(limit) } satisfies SchedulerOffers,
       onDeath: (error, restarts) => this.#died(error, restarts),
@@ -50,6 +51,11 @@ export class SupportingActors {
   /** Something is due earlier than what it knew. A hint that is lost costs it one interval. */
   wakeScheduler(): void {
     this.#scheduler.ref?.wake().catch(() => undefined);
+  }
+
+  /** For who asks whether they answer. */
+  get watched(): readonly WatchedActor[] {
+    return this.#periodic === undefined ? [this.#scheduler] : [this.#scheduler, this.#periodic];
   }
 
   async stop(): Promise<void> {

@@ -6,13 +6,14 @@
  * What it imports stays small: it is paid at every start of a thread.
  */
 import type { MessagePort } from 'node:worker_threads';
+import { currentRun, type RunInfo } from '../api/context.js';
 import type { StopView } from '../api/running-task.js';
 import { parseChunk, TaskRunner } from '../api/task-runner.js';
 import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
 import { errorInfo, fromErrorData } from '../runtime/error-data.js';
 import { TaskTimeout } from '../runtime/errors.js';
 import type { Outcome } from '../runtime/lifecycle.js';
-import { idOf, isLinked, SEPARATOR } from '../runtime/message.js';
+import { idOf, isLinked, readHead, runOf, SEPARATOR } from '../runtime/message.js';
 import { enterWorker, workerContext, type HueyCore, type WorkerContext } from '../runtime/worker-context.js';
 import { ARENA_BYTES, LaneMemory } from './lane-memory.js';
 import { loadHuey } from './module-loader.js';
@@ -70,9 +71,10 @@ class Worker implements StopView {
   #busy = false;
   /** Signals are told one after the other, in the order in which they came. */
   #telling: Promise<void> = Promise.resolve();
-  /** The task that runs: its lane and its place in the chunk. */
+  /** The task that runs: its lane and its place in the chunk, and its message. */
   #lane: LaneMemory;
   #slot = -1;
+  #message: unknown;
   #abort: ((reason: Error) => void) | undefined;
   /** Ends the run that is waited for, where an error outside any promise is the only sign that it failed. */
   #failRun: (error: unknown) => void = () => undefined;
@@ -135,6 +137,7 @@ class Worker implements StopView {
       if (!lane.claim(slot)) continue;
       this.#lane = lane;
       this.#slot = slot;
+      this.#message = messages[slot];
       const startedAt = chunk.observe ? performance.now() : 0;
       if (chunk.observe) post(this.#port, { kind: 'started', lane: chunk.lane, slot });
       const running = this.#runner.run(messages[slot], this, chunk.skewMs, this.#failure);
@@ -169,10 +172,17 @@ class Worker implements StopView {
     return true;
   }
 
-  /** An error that belongs to no promise: most likely of the task that runs. */
+  /** An error that belongs to no promise: of the task in whose code it arose, or, where that is not known, most likely of the one that runs. */
   #stray(error: unknown): void {
-    if (this.#slot >= 0) this.#failRun(error);
+    if (this.#slot >= 0 && !this.#isOfAnother(currentRun())) this.#failRun(error);
     else post(this.#port, { kind: 'stray', error: errorInfo(error) });
+  }
+
+  /** A timer that an ended task left behind may throw while an innocent one runs. */
+  #isOfAnother(run: RunInfo | undefined): boolean {
+    if (run === undefined) return false;
+    const head = readHead((this.#message as [string])[0], -2);
+    return run.id !== head.id || run.run !== runOf(head);
   }
 
   /** One for each run that is waited for: a promise that outlived them would keep every one of them. */

@@ -7,7 +7,15 @@
 import { durationMs, instantMs } from '../runtime/clock.js';
 import { encodeRecord } from '../runtime/completion.js';
 import { errorInfo, fromErrorData } from '../runtime/error-data.js';
-import { CancelExecution, LockUnavailable, MalformedMessage, PayloadError, RateLimitReached, RetryTask } from '../runtime/errors.js';
+import {
+  CancelExecution,
+  LockUnavailable,
+  MalformedMessage,
+  PayloadError,
+  RateLimitReached,
+  RetryTask,
+  StorageUnavailable,
+} from '../runtime/errors.js';
 import type { Outcome } from '../runtime/lifecycle.js';
 import { END_MARKER_TTL_MS, RESULT_MAX_BYTES, SECOND_MS } from '../runtime/limits.js';
 import { nextItem, withList } from '../runtime/links.js';
@@ -72,7 +80,8 @@ export class TaskRunner {
       if (body.collect === undefined) return this.#call(definition.fn, task, body, skewMs, failure);
       return this.#collected(body, body.collect).then(
         (withIts) => this.#call(definition.fn, task, withIts, skewMs, failure),
-        (thrown: unknown) => afterThrow(thrown, skewMs),
+        // The function has not started, and what it waits for is still there.
+        (thrown: unknown) => (thrown instanceof StorageUnavailable ? { kind: 'not-started' } : afterThrow(thrown, skewMs)),
       );
     } catch (thrown) {
       return afterThrow(thrown, skewMs);

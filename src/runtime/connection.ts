@@ -7,6 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from './errors.js';
 import { QUEUE_NAME_MAX_CHARS } from './limits.js';
+import { isRedisUrl, parseRedisUrl } from './redis-url.js';
 
 export type ConnectionSpec =
   | { kind: 'redis'; url?: string; options?: Record<string, unknown>; cluster?: { nodes: unknown[]; options?: Record<string, unknown> } }
@@ -37,7 +38,7 @@ export function resolveConnection(
 }
 
 /**
- * redis://, rediss://, `sqlite:` with a path (none: the embedded file), file: URLs, `memory:`.
+ * The forms of redis-url.ts (redis://, redis+sentinel://, redis+cluster://, rediss for TLS), `sqlite:` with a path (none: the embedded file), file: URLs, `memory:`.
  * @throws ConfigurationError where it is something else; the error never shows the URL's password.
  */
 export function parseConnectionUrl(
@@ -45,25 +46,33 @@ export function parseConnectionUrl(
   queue: string,
   { cwd = process.cwd(), source = 'url' }: { cwd?: string; source?: string } = {},
 ): ConnectionSpec {
+  if (isRedisUrl(url)) {
+    parseRedisUrl(url, source);
+    return { kind: 'redis', url };
+  }
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase();
   switch (scheme) {
-    case 'redis:':
-    case 'rediss:':
-      checkRedisUrl(url, source);
-      return { kind: 'redis', url };
     case 'sqlite:': {
       const file = sqliteFile(url.slice(scheme.length), source);
       return { kind: 'sqlite', filename: file === '' ? embeddedFile(queue, cwd) : path.resolve(cwd, file) };
     }
     case 'file:':
-      return { kind: 'sqlite', filename: fileURLToPath(url) };
+      return { kind: 'sqlite', filename: fileOfUrl(url, source) };
     case 'memory:':
       return { kind: 'memory' };
     default:
       throw new ConfigurationError(
-        `${source} must begin with redis://, rediss://, sqlite: or memory:${scheme === undefined ? '' : `; it begins with ${scheme}`}`,
+        `${source} must begin with redis://, rediss://, redis+sentinel://, redis+cluster://, sqlite: or memory:${scheme === undefined ? '' : `; it begins with ${scheme}`}`,
         'bad-url',
       );
+  }
+}
+
+function fileOfUrl(url: string, source: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new ConfigurationError(`${source} names no file: ${(cause as Error).message}`, 'bad-url', { cause });
   }
 }
 
@@ -87,11 +96,6 @@ function projectFolder(cwd: string): string {
     if (existsSync(path.join(folder, 'package.json'))) return folder;
     if (folder === path.dirname(folder)) return path.resolve(cwd);
   }
-}
-
-function checkRedisUrl(url: string, source: string): void {
-  if (!URL.canParse(url))
-    throw new ConfigurationError(`${source} is no valid URL; it looks like redis://user:password@host:6379/0`, 'bad-url');
 }
 
 /** Takes `sqlite:a.db`, `sqlite:/a.db`, `sqlite:///a.db`. */

@@ -68,6 +68,22 @@ export class ConsumerReaped extends HueyException {
   }
 }
 
+/**
+ * Another consumer was started under the name of this instance. The newer one keeps the name: it is what was started on
+ * purpose, and a consumer that took the name back would be thrown out by the other one in turn, and so on for ever.
+ */
+export class InstanceTaken extends HueyException {
+  readonly instance: string;
+
+  constructor(instance: string) {
+    super(
+      `another consumer was started as instance ${JSON.stringify(instance)}, and this one gives way; give each consumer a name of its own`,
+      'instance-taken',
+    );
+    this.instance = instance;
+  }
+}
+
 /** `enqueue` did not get an answer within its bounded wait. `ids` can be enqueued again safely: no second task is made of them. */
 export class EnqueueFailed extends HueyException {
   readonly ids: readonly string[];

@@ -155,11 +155,15 @@ export function buryUnreadable(text: string, reason: string): Decision {
 
 /** The wait before the next try: the delay, multiplied by the backoff for every retry that was spent. Huey's rule, with a ceiling. */
 export function retryDelayMs(message: Message): number {
-  const { retryDelayMs: first = 0, retryBackoff = 1, retries = 0 } = message.body;
-  const spent = Math.max(0, retries - message.head.retries);
-  const delayMs = first * retryBackoff ** spent;
   // A body comes from outside: nonsense in it must not become a transition that no storage takes.
+  const { retryDelayMs: first, retryBackoff, retries } = message.body;
+  const spent = Math.max(0, numberOr(retries, 0) - message.head.retries);
+  const delayMs = numberOr(first, 0) * numberOr(retryBackoff, 1) ** spent;
   return delayMs > 0 ? Math.min(RETRY_DELAY_MAX_MS, delayMs) : 0;
+}
+
+function numberOr(value: unknown, fallback: number): number {
+  return typeof value === 'number' ? value : fallback;
 }
 
 function afterFailure(

@@ -11,6 +11,7 @@
  *  4. A write whose reply was lost can be repeated without a second effect.
  */
 import type { FinalState, ResultRecord } from './completion.js';
+import type { Finding } from './finding.js';
 
 /** One message to be stored. Without `delayMs` and `etaMs` it is ready at once. */
 export interface EnqueueItem {
@@ -198,6 +199,22 @@ export interface BeatReply {
   landing: number;
 }
 
+/** The name that an operator gives to a consumer, so that the next one under it follows at once. */
+export interface InstanceClaim {
+  name: string;
+  /**
+   * True: whoever has the name is dead, or shall be: it is reaped at once. False: where another consumer has it by now,
+   * this one is refused. So the one that was started last stays, and two that live do not reap each other in turn.
+   */
+  takeOver: boolean;
+}
+
+export interface RegisterReply {
+  now: number;
+  /** The consumer that had the name of this instance, and how many of its tasks were given back. */
+  former?: { consumer: string; tasks: number };
+}
+
 export interface ReapReply {
   now: number;
   consumers: string[];
@@ -333,8 +350,15 @@ export interface Storage extends ProducerStorage {
   /** Connects. Rejects with StorageRefused where it makes no sense to try again. Other calls connect by themselves. */
   open(): Promise<void>;
   close(): Promise<void>;
-  /** Enters this life of a consumer, with a lease from now. Repeatable. */
-  register(consumer: string, leaseMs: number): Promise<{ now: number }>;
+  /** Looks at how the server, or the file, keeps what it is given. @throws StorageRefused where it is of no use at all, such as a version that is too old. */
+  examine(): Promise<Finding[]>;
+  /**
+   * Enters this life of a consumer, with a lease from now. With an instance it takes that name too: what the consumer
+   * held that had it is given back, charged as by `reap`, in the same step. The name is free again when its consumer
+   * leaves or is reaped. Atomic, repeatable.
+   * @throws InstanceTaken
+   */
+  register(consumer: string, leaseMs: number, instance?: InstanceClaim): Promise<RegisterReply>;
   /**
    * Commits and leases. Atomic: completions and transitions of tasks in flight of this consumer apply with all that
    * belongs to them (record, wake-up of who waits, what is enqueued next); those of others are refused and counted.

@@ -195,7 +195,7 @@ describe('a task that fails', () => {
   });
 
   it('whose body says nonsense about the wait is tried again at once', () => {
-    for (const nonsense of ['soon', null, -5, {}, [1, 2]]) {
+    for (const nonsense of ['soon', null, -5, {}, [1, 2], [{ toString: 0 }]]) {
       const message = text({ retries: 1 }, { retries: 1, retryDelayMs: nonsense, retryBackoff: nonsense });
       assert.equal(requeued(decideOn(message, { kind: 'error', error: ERROR })).delayMs, 0, JSON.stringify(nonsense));
     }

@@ -29,17 +29,17 @@ export function describeLinks({ check, checkLong }: Checks): void {
     assert.deepEqual((await world.storage.enqueue(items(['next']))).duplicates, [0]);
   });
 
-  check('stores what an attempt that is tried again brings about, once', async (world) => {
-    await world.storage.enqueue(items(['a']));
+  check('stores what a failed attempt brings about, though the task is tried again', async (world) => {
     const consumer = await world.consumer();
-    await consumer.take();
-    const requeue = { kind: 'requeue', id: 'a', text: message('a', { attempts: 1 }), delayMs: 0, at: 'tail' } as const;
-    const effects: Effects = { enqueue: items(['handler']) };
-    const call = consumer.call({ transitions: [{ ...requeue, effects }] });
-    for (let n = 0; n < 2; n++) await world.storage.step(call);
-    assert.deepEqual((await world.readyIds()).toSorted(), ['a', 'handler']);
-    assert.equal((await consumer.move({ ...requeue, effects: { enqueue: items(['other']) } })).refused, 1);
-    assert.deepEqual((await world.readyIds()).toSorted(), ['a', 'handler']);
+    for (const delayMs of [0, 60_000]) {
+      const id = `a${delayMs}`;
+      await world.enqueue(message(id));
+      await consumer.take();
+      const effects = { enqueue: [{ text: message(`handler-${id}`, { priority: 1 }) }] };
+      await consumer.move({ kind: 'requeue', id, text: message(id), delayMs, at: 'tail', effects });
+      assert.deepEqual(await world.readyIds(), delayMs === 0 ? [`handler-${id}`, id] : [`handler-${id}`]);
+      await consumer.finish(...(await consumer.takeIds()));
+    }
   });
 
   check('makes a relative expiry of what follows absolute at the end before it', async (world) => {

@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { describeCommit } from './conformance-commit.js';
 import { describeConsumers } from './conformance-consumers.js';
 import { describeEnqueue } from './conformance-enqueue.js';
+import { describeInstance } from './conformance-instance.js';
 import { describeLease } from './conformance-lease.js';
 import { describeLinks } from './conformance-links.js';
 import { describeLocks } from './conformance-locks.js';
@@ -50,6 +51,7 @@ export function describeStorage(name: string, makeFixture: MakeFixture, options:
     wait: describeWait,
     consumers: describeConsumers,
     reap: describeReap,
+    instances: describeInstance,
     schedule: describeSchedule,
     marks: describeMarks,
     'links and chords': describeLinks,

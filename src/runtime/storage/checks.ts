@@ -14,6 +14,7 @@ import type {
   Effects,
   EnqueueItem,
   IfKnown,
+  InstanceClaim,
   LockOwner,
   Mark,
   MarkTarget,
@@ -124,18 +125,22 @@ export function checkTransition(transition: Transition): CheckedTransition {
     case 'settle':
     case 'bury':
       checkNumber('ttlSeconds', transition.ttlSeconds);
-      return { ...transition, effects: transition.effects === undefined ? undefined : checkEffects(transition.effects) };
+      return { ...transition, effects: effectsOf(transition) };
     case 'requeue': {
       checkNumber('delayMs', transition.delayMs);
       const head = checkMessage(transition.text);
       if (head.id !== transition.id) throw new ConfigurationError(`task ${transition.id} cannot be requeued as ${head.id}`);
-      return { ...transition, head, effects: transition.effects === undefined ? undefined : checkEffects(transition.effects) };
+      return { ...transition, head, effects: effectsOf(transition) };
     }
     default: {
       const unknown: never = transition;
       throw new ConfigurationError(`unknown transition: ${JSON.stringify(unknown)}`);
     }
   }
+}
+
+function effectsOf({ effects }: Transition): CheckedEffects | undefined {
+  return effects === undefined ? undefined : checkEffects(effects);
 }
 
 export function checkIfKnown(ifKnown: IfKnown): IfKnown {
@@ -174,6 +179,20 @@ export function checkMessage(text: string): Head {
 export function checkConsumer(consumer: string): string {
   if (typeof consumer !== 'string' || consumer.length === 0) throw new ConfigurationError('a consumer has a name');
   return consumer;
+}
+
+export function checkInstance(instance: InstanceClaim): InstanceClaim {
+  checkInstanceName(instance.name);
+  return instance;
+}
+
+/** @throws ConfigurationError */
+export function checkInstanceName(name: string): string {
+  if (typeof name === 'string' && name.length > 0 && name.length <= NAME_MAX_CHARS && /^[!-~]+$/.test(name)) return name;
+  throw new ConfigurationError(
+    `instance is ${JSON.stringify(name)}, and must be 1 to ${NAME_MAX_CHARS} printable ASCII characters without blanks`,
+    'bad-name',
+  );
 }
 
 export function checkLease(leaseMs: number): number {

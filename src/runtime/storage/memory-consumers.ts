@@ -2,8 +2,8 @@
  * The consumers of a queue in memory: their leases, what each has in flight, the last reply of each lane, and the rule
  * by which a silence that everybody shared is nobody's death.
  */
-import { ConsumerReaped } from '../errors.js';
-import type { StepReply } from '../storage.js';
+import { ConsumerReaped, InstanceTaken } from '../errors.js';
+import type { InstanceClaim, StepReply } from '../storage.js';
 
 export interface MemoryConsumer {
   readonly id: string;
@@ -19,6 +19,9 @@ export class MemoryConsumers {
   #lastBeatAt = -Infinity;
   /** Since when heartbeats have come without a gap, so that a silence is worth something as evidence. */
   #awakeSince = -Infinity;
+
+  /** Instance -> its consumer. */
+  readonly #instances = new Map<string, string>();
 
   get size(): number {
     return this.#consumers.size;
@@ -73,6 +76,16 @@ export class MemoryConsumers {
 
   delete(id: string): void {
     this.#consumers.delete(id);
+    for (const [name, holder] of this.#instances) if (holder === id) this.#instances.delete(name);
+  }
+
+  /** Gives the name to this consumer, and the one that had it. @throws InstanceTaken */
+  takeName(id: string, { name, takeOver }: InstanceClaim): MemoryConsumer | undefined {
+    const holder = this.#instances.get(name);
+    const former = holder === undefined || holder === id ? undefined : this.#consumers.get(holder);
+    if (former !== undefined && !takeOver) throw new InstanceTaken(name);
+    this.#instances.set(name, id);
+    return former;
   }
 
   /** After a silence of everybody, or a step of the clock, everybody gets one more lease from now on. */

@@ -16,21 +16,7 @@ import { StorageRefused } from '../errors.js';
 import * as limits from '../limits.js';
 import type { Head } from '../message.js';
 import { decodeHead, runOf, withHead } from '../message.js';
-import type {
-  BeatReply,
-  Counts,
-  Dropped,
-  Effects,
-  EnqueueReply,
-  Listed,
-  Mark,
-  MarkTarget,
-  Place,
-  PromoteReply,
-  ReapReply,
-  StepReply,
-  TickCall,
-} from '../storage.js';
+import type * as contract from '../storage.js';
 import type { CheckedChord, CheckedEffects, CheckedItem, CheckedStep, CheckedTransition } from './checks.js';
 import { MemoryAliens } from './memory-aliens.js';
 import { MemoryChords } from './memory-chords.js';
@@ -47,7 +33,7 @@ import * as rules from './memory-rules.js';
 import { MemoryUniques } from './memory-uniques.js';
 
 /** Whose end or count depends on this one: `undefined` where it says nothing of them. */
-type Others = { [Key in 'also' | 'chord']?: Effects[Key] | undefined };
+type Others = { [Key in 'also' | 'chord']?: contract.Effects[Key] | undefined };
 
 export class MemoryQueue {
   readonly now: () => number;
@@ -74,7 +60,7 @@ export class MemoryQueue {
     this.now = now;
   }
 
-  enqueue(items: readonly CheckedItem[], chords: readonly CheckedChord[]): EnqueueReply {
+  enqueue(items: readonly CheckedItem[], chords: readonly CheckedChord[]): contract.EnqueueReply {
     const now = this.now();
     for (const chord of chords) this.chords.add(chord, now);
     const reply = this.#enqueueAll(items, now);
@@ -99,19 +85,19 @@ export class MemoryQueue {
     }
   }
 
-  revoke(target: MarkTarget, mark: Mark): void {
+  revoke(target: contract.MarkTarget, mark: contract.Mark): void {
     const now = this.now();
     const dueAt = 'id' in target ? this.#places.dueOf(target.id, now) : undefined;
     this.marks.set(target, mark, now, dueAt);
   }
 
-  counts(): Counts {
+  counts(): contract.Counts {
     const { leasable, suspects, scheduled } = this.#places;
     const running = [...this.#consumers.all()].reduce((sum, consumer) => sum + consumer.inFlight.size, 0);
     return { ready: leasable + suspects, scheduled, running, dead: this.#dead.size, consumers: this.#consumers.size };
   }
 
-  list(place: Place, limit: number): Listed[] {
+  list(place: contract.Place, limit: number): contract.Listed[] {
     switch (place) {
       case 'ready':
         return this.#places.listReady(limit);
@@ -128,13 +114,16 @@ export class MemoryQueue {
     }
   }
 
-  register(consumer: string, leaseMs: number): { now: number } {
+  register(id: string, leaseMs: number, instance?: contract.InstanceClaim): contract.RegisterReply {
     const now = this.now();
-    this.#consumers.register(consumer, leaseMs, now);
-    return { now };
+    const former = instance === undefined ? undefined : this.#consumers.takeName(id, instance);
+    if (former !== undefined) this.#bringHome(former);
+    this.#consumers.register(id, leaseMs, now);
+    this.news.tell();
+    return former === undefined ? { now } : { now, former: { consumer: former.id, tasks: former.inFlight.size } };
   }
 
-  beat(consumer: string, leaseMs: number): BeatReply {
+  beat(consumer: string, leaseMs: number): contract.BeatReply {
     const now = this.now();
     return { now, held: this.#consumers.beat(consumer, leaseMs, now).inFlight.size, landing: 0 };
   }
@@ -167,14 +156,14 @@ export class MemoryQueue {
   }
 
   /** @throws ConsumerReaped, StorageRefused */
-  step(call: CheckedStep): StepReply {
+  step(call: CheckedStep): contract.StepReply {
     const consumer = this.#consumers.get(call.consumer);
     const repeated = this.#repeated(consumer, call);
     if (repeated !== undefined) return rules.copyReply(repeated);
 
     const now = this.now();
     const { committed, refused } = this.#commit(consumer, call, now);
-    const dropped: Dropped[] = [];
+    const dropped: contract.Dropped[] = [];
     const lease = (text: string): boolean => this.#lease(consumer, text, now, dropped, call.handOver === true);
     const solo = call.solo && call.chunks > 0 ? this.#takeSolo(lease) : undefined;
     const texts = this.#take(call.chunks * call.chunkSize, lease);
@@ -185,27 +174,28 @@ export class MemoryQueue {
     return reply;
   }
 
-  reap(leaseMs: number): ReapReply {
+  reap(leaseMs: number): contract.ReapReply {
     const now = this.now();
     const lapsed = this.#consumers.lapsed(leaseMs, now);
-    let tasks = 0;
-    for (const consumer of lapsed) {
-      this.#consumers.delete(consumer.id);
-      this.#places.giveBack([...consumer.inFlight.values()].map((text) => withHead(text, rules.chargeLapse(decodeHead(text)))));
-      tasks += consumer.inFlight.size;
-    }
+    for (const consumer of lapsed) this.#bringHome(consumer);
     this.locks.sweep(now);
     this.news.tell();
-    return { now, consumers: lapsed.map(({ id }) => id), tasks };
+    return { now, consumers: lapsed.map(({ id }) => id), tasks: lapsed.reduce((sum, { inFlight }) => sum + inFlight.size, 0) };
   }
 
-  promote(limit: number): PromoteReply {
+  /** What a dead consumer held goes back, charged, and the consumer is forgotten. */
+  #bringHome({ id, inFlight }: MemoryConsumer): void {
+    this.#consumers.delete(id);
+    this.#places.giveBack([...inFlight.values()].map((text) => withHead(text, rules.chargeLapse(decodeHead(text)))));
+  }
+
+  promote(limit: number): contract.PromoteReply {
     const reply = this.#places.promote(limit, this.now());
     this.news.tell();
     return reply;
   }
 
-  tick({ task, minuteMs }: TickCall, item: CheckedItem): boolean {
+  tick({ task, minuteMs }: contract.TickCall, item: CheckedItem): boolean {
     const now = this.now();
     if (minuteMs > now || minuteMs <= (this.#ticks.get(task) ?? -1)) return false;
     this.#ticks.set(task, minuteMs);
@@ -255,7 +245,7 @@ export class MemoryQueue {
 
   // --- commit ---
 
-  #repeated(consumer: MemoryConsumer, call: CheckedStep): StepReply | undefined {
+  #repeated(consumer: MemoryConsumer, call: CheckedStep): contract.StepReply | undefined {
     const last = consumer.lanes.get(call.lane);
     if (last === undefined || call.seq > last.seq) return undefined;
     if (call.seq === last.seq) return last.reply;
@@ -321,8 +311,8 @@ export class MemoryQueue {
 
   // --- store ---
 
-  #enqueueAll(items: readonly CheckedItem[], now: number): EnqueueReply {
-    const reply: EnqueueReply = { duplicates: [], conflicts: [] };
+  #enqueueAll(items: readonly CheckedItem[], now: number): contract.EnqueueReply {
+    const reply: contract.EnqueueReply = { duplicates: [], conflicts: [] };
     for (const [index, item] of items.entries()) {
       const { head, unique, ifKnown } = item;
       const isRepeat = ifKnown?.call !== undefined && !this.#remember(ifKnown.call, now);
@@ -383,7 +373,7 @@ export class MemoryQueue {
   }
 
   /** True where it may start. What must not is in flight all the same where its end is the consumer's to settle. */
-  #lease(consumer: MemoryConsumer, text: string, now: number, dropped: Dropped[], handOver: boolean): boolean {
+  #lease(consumer: MemoryConsumer, text: string, now: number, dropped: contract.Dropped[], handOver: boolean): boolean {
     const head = rules.headOf(text);
     if (head === undefined) {
       this.#setAside(text, now, dropped);
@@ -404,13 +394,13 @@ export class MemoryQueue {
     return false;
   }
 
-  #whyNot(head: Head, now: number): Dropped['state'] | undefined {
+  #whyNot(head: Head, now: number): contract.Dropped['state'] | undefined {
     if (this.marks.skips(head, now)) return 'revoked';
     if (rules.hasExpired(head, now)) return 'expired';
     return rules.diedTooOften(head) ? 'dead' : undefined;
   }
 
-  #setAside(text: string, now: number, dropped: Dropped[]): void {
+  #setAside(text: string, now: number, dropped: contract.Dropped[]): void {
     const verdict = this.#aliens.judge(text, now);
     if ('delayMs' in verdict) return this.#places.schedule(text, now + verdict.delayMs);
     this.#dead.add({ ...verdict, text, at: now });

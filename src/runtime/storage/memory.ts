@@ -5,6 +5,7 @@
  */
 import { ConfigurationError, StorageUnavailable } from '../errors.js';
 import type { ResultRecord } from '../completion.js';
+import type { Finding } from '../finding.js';
 import type * as contract from '../storage.js';
 import * as checks from './checks.js';
 import { memoryClock } from './memory-clocks.js';
@@ -229,8 +230,13 @@ export class MemoryStorage implements contract.Storage {
     return this.#live().news.eventsWanted;
   }
 
-  async register(consumer: string, leaseMs: number): Promise<{ now: number }> {
-    return this.#live().register(checks.checkConsumer(consumer), checks.checkLease(leaseMs));
+  async examine(): Promise<Finding[]> {
+    return [{ kind: 'danger', text: 'the queue is kept in the memory of this process alone: its tasks end with it' }];
+  }
+
+  async register(consumer: string, leaseMs: number, instance?: contract.InstanceClaim): Promise<contract.RegisterReply> {
+    const claim = instance === undefined ? undefined : checks.checkInstance(instance);
+    return this.#live().register(checks.checkConsumer(consumer), checks.checkLease(leaseMs), claim);
   }
 
   async step(call: contract.StepCall): Promise<contract.StepReply> {

@@ -7,6 +7,7 @@
  *     suspects             list    messages that must run alone
  *     scheduled            zset    messages; score = due, ms since 1970 by the server's clock
  *     consumers            zset    consumer; score = end of its lease
+ *     instances            hash    name of an instance -> consumer
  *     inflight:CONSUMER    hash    id -> message
  *     landing:CONSUMER     list    at most one message that BLMOVE brought
  *     lanes:CONSUMER       hash    lane -> the last reply, ids only

@@ -1,5 +1,5 @@
 /** Looking at a queue in Redis as a whole, and emptying it. For people and tests; nothing here is on the way of a task. */
-import { Cluster, type Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { decodeRecord, type ResultRecord } from '../completion.js';
 import type { Listed, Place } from '../storage.js';
 import type { RedisConnection } from './redis-connection.js';
@@ -9,7 +9,7 @@ const SCAN_COUNT = 1000;
 /** A look at a whole queue may take longer than a call on the way of a task. */
 const TIMEOUT_MS = 60_000;
 /** What outlives a flush: consumers, and what they hold. */
-const KEPT = /^(consumers|clock|inflight:|landing:|lanes:)/;
+const KEPT = /^(consumers|instances|clock|inflight:|landing:|lanes:)/;
 
 export class RedisListing {
   readonly #keys: RedisKeys;
@@ -131,15 +131,13 @@ export class RedisListing {
     // A bracket begins a class in a pattern; the braces of the hash tag do not.
     const match = `${this.#keys.prefix.replaceAll(/[[\]*?\\]/g, '\\$&')}${pattern}`;
     await this.#commands.run(async (client) => {
-      const nodes = client instanceof Cluster ? client.nodes('master') : [client];
-      for (const node of nodes) {
-        let cursor = '0';
-        do {
-          const [next, names] = await node.scan(cursor, 'MATCH', match, 'COUNT', SCAN_COUNT);
-          cursor = next;
-          if (names.length > 0 && !(await visit(node, names))) return;
-        } while (cursor !== '0');
-      }
+      // In a cluster all keys of a queue are on the one node that this client leads to.
+      let cursor = '0';
+      do {
+        const [next, names] = await client.scan(cursor, 'MATCH', match, 'COUNT', SCAN_COUNT);
+        cursor = next;
+        if (names.length > 0 && !(await visit(client, names))) return;
+      } while (cursor !== '0');
     }, TIMEOUT_MS);
   }
 }

@@ -31,19 +31,17 @@ export abstract class RedisProducer implements ProducerStorage {
   protected readonly commands: RedisConnection;
   protected readonly subscriptions: RedisSubscriptions;
   readonly #listing: RedisListing;
-  readonly #isCluster: boolean;
   #events: StorageEvents = {};
   #outage = false;
 
   constructor(queue: string, spec: RedisSpec) {
     this.keys = new RedisKeys(queue);
-    this.commands = new RedisConnection(spec, {
+    this.commands = new RedisConnection(spec, this.keys.ready, {
       onLost: (error) => this.#noteOutage(true, error),
       onReady: () => this.#noteOutage(false),
     });
     this.subscriptions = new RedisSubscriptions(this.keys, spec, () => this.#events);
     this.#listing = new RedisListing(this.keys, this.commands);
-    this.#isCluster = spec.cluster !== undefined;
   }
 
   listen(events: StorageEvents): void {
@@ -218,14 +216,13 @@ export abstract class RedisProducer implements ProducerStorage {
   }
 
   async eventsWanted(): Promise<boolean> {
-    // In a cluster a listener may be connected to any node, and only that node knows of it.
-    if (this.#isCluster) return true;
+    // In a cluster a node knows only of its own listeners; those of a queue are connected to where the queue is.
     const [, listeners] = (await this.commands.run((client) => client.pubsub('NUMSUB', this.keys.events))) as [string, number];
     return Number(listeners) > 0;
   }
 
   protected async call(name: ScriptName, ...args: RedisArgument[]): Promise<unknown> {
-    return this.commands.script(name, this.keys.ready, [this.keys.prefix, ...args]);
+    return this.commands.script(name, [this.keys.prefix, ...args]);
   }
 
   #noteOutage(lost: boolean, error?: Error): void {

@@ -1,10 +1,10 @@
 /**
  * The Lua scripts, one for each verb of the storage. Each says what ARGV it takes and what it returns. The rules that they keep
- * and the parts that they share stand in redis-lua.ts; what stands beside the life of a task in redis-side-scripts.ts.
+ * and the parts that they share stand in redis-lua.ts and redis-consumer-lua.ts; what stands beside the life of a task in redis-side-scripts.ts.
  */
 import { GONE_PAYLOAD } from '../completion.js';
-import { SUSPECT_LAPSES } from '../limits.js';
-import { GIVE_BACK, HEARD, PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
+import { CHARGE, GIVE_BACK, HEARD } from './redis-consumer-lua.js';
+import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
 import { STEP } from './redis-step-script.js';
 
@@ -15,7 +15,7 @@ import { STEP } from './redis-step-script.js';
  */
 const ENQUEUE = `${PRELUDE}${PLACE}${SETTLE}${STORE}
 expectPlaces() expectLinks() expectMarks()
-for i = 3, #ARGV, 2 do checkItem(ARGV[i]) end
+for i = 3, #ARGV, 2 do checkStore(ARGV[i], ARGV[i + 1]) end
 local chords = ARGV[2] ~= '' and cjson.decode(ARGV[2]) or {}
 for _, chord in ipairs(chords) do
   checkItem(chord.callback)
@@ -41,17 +41,28 @@ for _, value in ipairs(conflicts) do reply[#reply + 1] = value end
 return reply
 `;
 
-/** ARGV: prefix, consumer, lease ms. Returns now. */
-const REGISTER = `${PRELUDE}${HEARD}
-expect('consumers', 'zset') expect('clock', 'hash')
+/**
+ * ARGV: prefix, consumer, lease ms, instance or '', take over (0 or 1). Returns now, who had the instance's name or '',
+ * how many of its tasks were given back; -1 = it has the name still, and nothing was changed.
+ */
+const REGISTER = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}${CHARGE}
+expectPlaces() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
+local name, former, tasks = ARGV[4], false, 0
+if name ~= '' then former = redis.call('HGET', P .. 'instances', name) end
+if former == ARGV[2] or not former or not redis.call('ZSCORE', P .. 'consumers', former) then former = '' end
+if former ~= '' and ARGV[5] ~= '1' then return {now, former, -1} end
+if former ~= '' then expectHeld(former) end
 heard(ARGV[2], tonumber(ARGV[3]))
-return now
+if former ~= '' then tasks = giveBack(former, charge) end
+if name ~= '' then redis.call('HSET', P .. 'instances', name, ARGV[2]) end
+return {now, former, tasks}
 `;
 
 /** ARGV: prefix, consumer, lease ms. Returns now, held, landing. Error REAPED where it is not registered. */
 const BEAT = `${PRELUDE}${HEARD}
 expect('consumers', 'zset') expect('clock', 'hash')
 if not redis.call('ZSCORE', P .. 'consumers', ARGV[2]) then return redis.error_reply('REAPED ' .. ARGV[2]) end
+expect('inflight:' .. ARGV[2], 'hash') expect('landing:' .. ARGV[2], 'list')
 heard(ARGV[2], tonumber(ARGV[3]))
 local landing = redis.call('LLEN', P .. 'landing:' .. ARGV[2])
 return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing}
@@ -59,7 +70,7 @@ return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing}
 
 /** ARGV: prefix, consumer. */
 const UNREGISTER = `${PRELUDE}${PLACE}${GIVE_BACK}
-expectPlaces() expect('consumers', 'zset')
+expectPlaces() expectHeld(ARGV[2]) expect('consumers', 'zset') expect('instances', 'hash')
 free()
 return giveBack(ARGV[2], function(_, m) return m end)
 `;
@@ -81,29 +92,15 @@ return count
 `;
 
 /** ARGV: prefix, lease ms. Returns now, tasks given back, then the consumers. */
-const REAP = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}
-expectPlaces() expectMarks() expect('consumers', 'zset') expect('clock', 'hash')
+const REAP = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}${CHARGE}
+expectPlaces() expectMarks() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
 local lease = tonumber(ARGV[2])
+for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', P .. 'consumers', '-inf', now, 'LIMIT', 0, 20)) do expectHeld(consumer) end
 free()
 noteGap(lease)
 local awake = tonumber(redis.call('HGET', P .. 'clock', 'awake') or 0)
 local gone = {}
 if awake + lease <= now then gone = redis.call('ZRANGEBYSCORE', P .. 'consumers', '-inf', now, 'LIMIT', 0, 20) end
-
-local digits = '0123456789abcdefghijklmnopqrstuvwxyz'
-local function up(m, at)
-  local value = math.min(tonumber(string.sub(m, at, at), 36) + 1, 35)
-  return string.sub(m, 1, at - 1) .. string.sub(digits, value + 1, value + 1) .. string.sub(m, at + 1)
-end
-
-local tasks = 0
-local function charge(_, m)
-  local lapses = tonumber(string.sub(m, 13, 13), 36)
-  local care = string.byte(m, 4) - 48
-  if care % 2 == 0 then m = string.sub(m, 1, 3) .. (care + 1) .. string.sub(m, 5) end
-  m = up(m, 13)
-  return lapses < ${SUSPECT_LAPSES} and m or up(m, 14)
-end
 
 -- Every consumer looks for dead ones now and then: a good moment to forget a few marks that nothing used up.
 local swept = redis.call('HSCAN', P .. 'marks', redis.call('HGET', P .. 'clock', 'marks') or 0, 'COUNT', 100)
@@ -112,7 +109,7 @@ for i = 1, #swept[2], 2 do
 end
 redis.call('HSET', P .. 'clock', 'marks', swept[1])
 
-local reply = {now, 0}
+local reply, tasks = {now, 0}, 0
 for _, consumer in ipairs(gone) do
   tasks = tasks + giveBack(consumer, charge)
   reply[#reply + 1] = consumer
@@ -123,7 +120,7 @@ return reply
 
 /** ARGV: prefix, limit. Returns now, promoted, and when the next is due or ''. */
 const PROMOTE = `${PRELUDE}${PLACE}
-expectPlaces() expectMarks()
+expectPlaces()
 local due = redis.call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', now, 'LIMIT', 0, tonumber(ARGV[2]))
 if #due > 0 then
   inGroups(due, function(...) redis.call('ZREM', P .. 'scheduled', ...) end)
@@ -151,6 +148,7 @@ return 1
 /** ARGV: prefix, minute ms, tasks. Keeps later minutes. */
 const SKIP_TICKS = `${PRELUDE}
 expect('ticks', 'hash')
+free()
 for i = 3, #ARGV do
   local last = tonumber(redis.call('HGET', P .. 'ticks', ARGV[i]) or 0)
   if tonumber(ARGV[2]) > last then redis.call('HSET', P .. 'ticks', ARGV[i], ARGV[2]) end
@@ -172,6 +170,7 @@ return records
 
 /** ARGV: prefix, ids. A value is replaced by the mark of one that was read; the state stays. */
 const REMOVE_RESULTS = `${PRELUDE}
+for i = 2, #ARGV do expectRecord(ARGV[i]) end
 for i = 2, #ARGV do
   local id = ARGV[i]
   local bucket, field = whereIs(id)

@@ -7,6 +7,11 @@ import type { StorageEvents } from '../storage.js';
 import { RedisConnection, type RedisSpec } from './redis-connection.js';
 import type { RedisKeys } from './redis-keys.js';
 
+/**
+ * While somebody listens, the connection is tried this often: one that is half open says nothing, and in a cluster only the node
+ * that has the queue's slot can tell whether anybody listens, so who listens follows the slot.
+ */
+const CHECK_MS = 5000;
 /** Channels without a waiter that stay subscribed: the next wait is usually for the same bucket. */
 const IDLE_CHANNELS_MAX = 64;
 
@@ -20,20 +25,18 @@ export class RedisSubscriptions {
   #control = false;
   #listening = false;
   #waiting = 0;
-  /** Since the connection was lost, events may have been missed. */
-  #lost = false;
+  /** There was a connection before: what was published between it and the next one is missed. */
+  #wasReady = false;
+  #checking: NodeJS.Timeout | undefined;
 
   constructor(keys: RedisKeys, spec: RedisSpec, events: () => StorageEvents) {
     this.#keys = keys;
     this.#events = events;
-    this.#connection = new RedisConnection(spec, {
+    this.#connection = new RedisConnection(spec, keys.control, {
       onMessage: (channel, message) => this.#receive(channel, message),
       // The driver subscribes again by itself only on a client that it keeps.
       onReady: () => this.#resubscribe(),
-      onLost: () => {
-        this.#lost = true;
-        this.#subscribed.clear();
-      },
+      onLost: () => this.#subscribed.clear(),
     });
   }
 
@@ -68,6 +71,7 @@ export class RedisSubscriptions {
   watchControl(): void {
     if (this.#control) return;
     this.#control = true;
+    this.#checkLater();
     // A hint that is missed costs a scheduler interval at most.
     this.#subscribe(this.#keys.control).catch(() => undefined);
   }
@@ -85,6 +89,7 @@ export class RedisSubscriptions {
   }
 
   close(): void {
+    clearInterval(this.#checking);
     this.#connection.close();
   }
 
@@ -99,13 +104,14 @@ export class RedisSubscriptions {
   }
 
   #resubscribe(): void {
+    this.#subscribed.clear();
     const channels = [...this.#channels.keys()];
     if (this.#control) channels.push(this.#keys.control);
     if (this.#listening) {
       channels.push(this.#keys.events);
-      if (this.#lost) this.#events().onEvents?.([], true);
+      if (this.#wasReady) this.#events().onEvents?.([], true);
     }
-    this.#lost = false;
+    this.#wasReady = true;
     for (const channel of channels) this.#subscribe(channel).catch(() => undefined);
   }
 
@@ -149,5 +155,20 @@ export class RedisSubscriptions {
     this.#waiting += change;
     if (change === 1 && this.#waiting === 1) this.#connection.hold();
     if (change === -1 && this.#waiting === 0) this.#connection.release();
+    if (change === 1) this.#checkLater();
+  }
+
+  #checkLater(): void {
+    this.#checking ??= setInterval(() => this.#check(), CHECK_MS).unref();
+  }
+
+  /** A node that does not have the slot any more says so, one that does not answer is left; either way the subscriptions are made anew. */
+  #check(): void {
+    if (this.#waiting === 0 && !this.#control) {
+      clearInterval(this.#checking);
+      this.#checking = undefined;
+      return;
+    }
+    this.#connection.run((client) => client.exists(this.#keys.control)).catch(() => undefined);
   }
 }

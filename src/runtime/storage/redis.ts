@@ -4,15 +4,31 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkName } from '../message.js';
-import type { BeatReply, PromoteReply, ReapReply, StepCall, StepReply, Storage, TickCall } from '../storage.js';
-import { checkConsumer, checkCount, checkLease } from './checks.js';
+import { InstanceTaken } from '../errors.js';
+import type { Finding } from '../finding.js';
+import type {
+  BeatReply,
+  InstanceClaim,
+  PromoteReply,
+  ReapReply,
+  RegisterReply,
+  StepCall,
+  StepReply,
+  Storage,
+  TickCall,
+} from '../storage.js';
+import { checkConsumer, checkCount, checkInstance, checkLease } from './checks.js';
 import { readStep, stepArguments } from './redis-arguments.js';
-import { RedisConnection, translate, type RedisArgument, type RedisSpec } from './redis-connection.js';
+import { RedisConnection, type RedisSpec } from './redis-connection.js';
+import { translate } from './redis-errors.js';
 import { RedisProducer } from './redis-producer.js';
-import type { ScriptName } from './redis-scripts.js';
+import { describeTarget } from './redis-target.js';
+import { examineServer } from './redis-server-check.js';
 
 /** How much later than asked a blocked read may answer before its connection counts as lost. */
-const WAIT_GRACE_MS = 2000;
+const WAIT_GRACE_MS = 1500;
+/** How long the other connection may take to show that it lives, where this one was found dead and the server alive. */
+const PROBE_MS = 1000;
 /** Where the server refuses to move messages (out of memory), look this often instead. */
 const POLL_MS = 100;
 
@@ -24,8 +40,9 @@ export class RedisStorage extends RedisProducer implements Storage {
 
   constructor(queue: string, spec: RedisSpec) {
     super(queue, spec);
-    this.address = describe(spec);
-    this.#blocking = new RedisConnection(spec);
+    this.address = describeTarget(spec);
+    // Every connection has a number of its own in the server.
+    this.#blocking = new RedisConnection(spec, this.keys.ready, { onReady: () => (this.#blockingClientId = undefined) });
   }
 
   async open(): Promise<void> {
@@ -39,8 +56,16 @@ export class RedisStorage extends RedisProducer implements Storage {
     return Promise.resolve();
   }
 
-  async register(consumer: string, leaseMs: number): Promise<{ now: number }> {
-    return { now: Number(await this.call('hueyRegister', checkConsumer(consumer), checkLease(leaseMs))) };
+  async examine(): Promise<Finding[]> {
+    return this.commands.run((client) => examineServer(client));
+  }
+
+  async register(consumer: string, leaseMs: number, instance?: InstanceClaim): Promise<RegisterReply> {
+    const claim = instance === undefined ? ['', 0] : [checkInstance(instance).name, instance.takeOver ? 1 : 0];
+    const reply = await this.call('hueyRegister', checkConsumer(consumer), checkLease(leaseMs), ...claim);
+    const [now, former, tasks] = reply as [number, string, number];
+    if (tasks < 0) throw new InstanceTaken(instance?.name ?? '');
+    return former === '' ? { now } : { now, former: { consumer: former, tasks } };
   }
 
   async step(call: StepCall): Promise<StepReply> {
@@ -55,21 +80,24 @@ export class RedisStorage extends RedisProducer implements Storage {
     // Each command has its own reply; the step runs in the server as soon as the move is through or has given up.
     let refused: unknown;
     const reply = await this.#blocking
-      .run(async (client) => {
+      .run(async (client, again) => {
+        const args = [this.keys.prefix, ...stepArguments(call)];
+        // The move may have brought something before the step was refused: the step comes first then, and nothing waits.
+        if (again) return readStep(await this.#blocking.callScript(client, 'hueyStep', args));
         this.#blockingClientId ??= await client.client('ID');
         const moved = client.blmove(ready, landing, 'LEFT', 'RIGHT', waitMs / 1000);
-        const step = (client as unknown as Record<ScriptName, (key: string, ...args: RedisArgument[]) => Promise<unknown>>).hueyStep(
-          ready,
-          this.keys.prefix,
-          ...stepArguments(call),
-        );
+        const step = this.#blocking.callScript(client, 'hueyStep', args);
         const [move, stepped] = await Promise.allSettled([moved, step]);
         if (move.status === 'rejected') refused = move.reason;
-        if (stepped.status === 'rejected') throw stepped.reason;
+        if (stepped.status === 'rejected') {
+          this.#blockingClientId = undefined;
+          throw stepped.reason;
+        }
         return readStep(stepped.value);
       }, waitMs + WAIT_GRACE_MS)
       .catch((error: unknown) => {
         this.#blockingClientId = undefined;
+        this.#probe().catch(() => undefined);
         throw error;
       });
     if (refused !== undefined && !translate(refused).message.includes('UNBLOCKED')) await sleep(POLL_MS);
@@ -79,7 +107,18 @@ export class RedisStorage extends RedisProducer implements Storage {
   interrupt(): void {
     const id = this.#blockingClientId;
     if (id === undefined) return;
+    // Clients are numbered by each server; the other connection may still lead to the one before.
+    if (this.commands.peer !== this.#blocking.peer) return this.#blocking.replace();
     this.commands.run((client) => client.client('UNBLOCK', id)).catch(() => this.#blocking.replace());
+  }
+
+  /**
+   * What killed one connection may have killed the other, which shall not take a whole timeout to learn it. The new
+   * connection comes first: where the server itself is silent, nobody is to blame.
+   */
+  async #probe(): Promise<void> {
+    await this.#blocking.run((client) => client.ping());
+    await this.commands.run((client) => client.ping(), PROBE_MS);
   }
 
   async beat(consumer: string, leaseMs: number): Promise<BeatReply> {
@@ -123,20 +162,4 @@ export class RedisStorage extends RedisProducer implements Storage {
   async skipTicks(tasks: readonly string[], minuteMs: number): Promise<void> {
     await this.call('hueySkipTicks', checkCount('minuteMs', minuteMs), ...tasks);
   }
-}
-
-/** One line for people, without the password. */
-function describe(spec: RedisSpec): string {
-  if (spec.cluster) return `redis cluster of ${spec.cluster.nodes.length} nodes`;
-  if (spec.url !== undefined) {
-    try {
-      const url = new URL(spec.url);
-      if (url.password !== '') url.password = '***';
-      return url.toString();
-    } catch {
-      return 'redis';
-    }
-  }
-  const { host, port, path } = (spec.options ?? {}) as { host?: string; port?: number; path?: string };
-  return path ?? `redis://${host ?? '127.0.0.1'}:${port ?? 6379}`;
 }

@@ -3,7 +3,8 @@
  * When anybody's heartbeat was last recorded, and since when they have come without a gap, is kept in the file: every
  * process sees the same.
  */
-import { ConsumerReaped } from '../errors.js';
+import { ConsumerReaped, InstanceTaken } from '../errors.js';
+import type { InstanceClaim } from '../storage.js';
 import type { SqlDatabase, SqlStatement } from './sqlite-driver.js';
 import { number } from './sqlite-places.js';
 
@@ -23,6 +24,9 @@ export class Consumers {
   readonly #lapsed: SqlStatement;
   readonly #remove: SqlStatement;
   readonly #removeLanes: SqlStatement;
+  readonly #holder: SqlStatement;
+  readonly #name: SqlStatement;
+  readonly #unname: SqlStatement;
   readonly #readMeta: SqlStatement;
   readonly #writeMeta: SqlStatement;
 
@@ -35,6 +39,9 @@ export class Consumers {
     this.#lapsed = db.prepare('SELECT key, consumer, given FROM consumers WHERE lease_end <= ? ORDER BY key');
     this.#remove = db.prepare('DELETE FROM consumers WHERE key = ?');
     this.#removeLanes = db.prepare('DELETE FROM lanes WHERE consumer = ?');
+    this.#holder = db.prepare('SELECT consumer FROM instances WHERE name = ?');
+    this.#name = db.prepare('INSERT OR REPLACE INTO instances (name, consumer) VALUES (?, ?)');
+    this.#unname = db.prepare('DELETE FROM instances WHERE consumer = (SELECT consumer FROM consumers WHERE key = ?)');
     this.#readMeta = db.prepare('SELECT value FROM meta WHERE name = ?');
     this.#writeMeta = db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)');
   }
@@ -82,7 +89,17 @@ export class Consumers {
     }));
   }
 
+  /** Gives the name to this consumer, and the one that had it. @throws InstanceTaken */
+  takeName(consumer: string, { name, takeOver }: InstanceClaim): ConsumerRow | undefined {
+    const holder = this.#holder.get(name)?.['consumer'];
+    const former = typeof holder !== 'string' || holder === consumer ? undefined : this.find(holder);
+    if (former !== undefined && !takeOver) throw new InstanceTaken(name);
+    this.#name.run(name, consumer);
+    return former;
+  }
+
   remove(key: number): void {
+    this.#unname.run(key);
     this.#remove.run(key);
     this.#removeLanes.run(key);
   }

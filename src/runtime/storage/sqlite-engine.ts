@@ -238,10 +238,14 @@ export class SqliteEngine {
 
   // --- consuming ---
 
-  register(consumer: string, leaseMs: number): { now: number } {
+  register(consumer: string, leaseMs: number, instance?: contract.InstanceClaim): contract.RegisterReply {
     const now = this.#now();
-    this.#consumers.register(checks.checkConsumer(consumer), checks.checkLease(leaseMs), now);
-    return { now };
+    checks.checkConsumer(consumer);
+    checks.checkLease(leaseMs);
+    const former = instance === undefined ? undefined : this.#consumers.takeName(consumer, checks.checkInstance(instance));
+    const tasks = former === undefined ? 0 : this.#bringHome(former.key);
+    this.#consumers.register(consumer, leaseMs, now);
+    return former === undefined ? { now } : { now, former: { consumer: former.consumer, tasks } };
   }
 
   step(call: contract.StepCall): contract.StepReply {
@@ -281,8 +285,7 @@ export class SqliteEngine {
     const lapsed = this.#consumers.lapsed(checks.checkLease(leaseMs), now);
     const reply: contract.ReapReply = { now, consumers: [], tasks: 0 };
     for (const { key, consumer } of lapsed) {
-      reply.tasks += this.#lease.giveBackCharged(key);
-      this.#consumers.remove(key);
+      reply.tasks += this.#bringHome(key);
       reply.consumers.push(consumer);
     }
     // Every consumer looks for dead ones now and then: a good moment for a little sweeping.
@@ -325,6 +328,13 @@ export class SqliteEngine {
   /** Puts bytes where messages are ready, as a foreign or newer writer might; for tests. */
   pushRaw(text: string): void {
     this.#places.place([readWaiting(text)], 'tail');
+  }
+
+  /** What a dead consumer held goes back, charged, and the consumer is forgotten. Gives the number of its tasks. */
+  #bringHome(key: number): number {
+    const tasks = this.#lease.giveBackCharged(key);
+    this.#consumers.remove(key);
+    return tasks;
   }
 
   #lastTick(task: string): number | undefined {

@@ -45,22 +45,26 @@ export interface CrossedError {
   code: string;
   message: string;
   outcomeUnknown: boolean;
+  instance?: string;
 }
 
 export function packError(error: unknown): CrossedError {
   if (error instanceof errors.HueyException) {
     const outcomeUnknown = error instanceof errors.StorageUnavailable && error.outcomeUnknown;
-    return { name: error.name, code: error.code, message: error.message, outcomeUnknown };
+    const crossed = { name: error.name, code: error.code, message: error.message, outcomeUnknown };
+    return error instanceof errors.InstanceTaken ? { ...crossed, instance: error.instance } : crossed;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { name: 'StorageUnavailable', code: 'storage-unavailable', message: `the SQLite storage failed: ${text}`, outcomeUnknown: false };
 }
 
 /** @param consumer the one that the call was for, if it was for one. */
-export function unpackError({ name, code, message, outcomeUnknown }: CrossedError, consumer: string): Error {
+export function unpackError({ name, code, message, outcomeUnknown, instance }: CrossedError, consumer: string): Error {
   switch (name) {
     case 'ConsumerReaped':
       return new errors.ConsumerReaped(consumer);
+    case 'InstanceTaken':
+      return new errors.InstanceTaken(instance ?? '');
     case 'StorageRefused':
       return new errors.StorageRefused(message);
     case 'StorageFull':

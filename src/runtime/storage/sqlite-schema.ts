@@ -23,6 +23,9 @@ import type { SqlDatabase, SqlValue } from './sqlite-driver.js';
  */
 const LAYOUT = 2;
 
+/** A table that the newest additions brought, which an older runtime has no use for and does not miss. */
+const NEWEST = 'instances';
+
 const TABLES = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ready (seq INTEGER PRIMARY KEY, text TEXT NOT NULL);
@@ -33,6 +36,7 @@ CREATE TABLE IF NOT EXISTS scheduled (seq INTEGER PRIMARY KEY, due INTEGER NOT N
 CREATE INDEX IF NOT EXISTS scheduled_by_due ON scheduled (due, seq);
 CREATE TABLE IF NOT EXISTS consumers (
   key INTEGER PRIMARY KEY AUTOINCREMENT, consumer TEXT NOT NULL UNIQUE, lease_end INTEGER NOT NULL, given INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS instances (name TEXT PRIMARY KEY, consumer TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inflight (
   consumer INTEGER NOT NULL, id TEXT NOT NULL, ord INTEGER NOT NULL, text TEXT NOT NULL,
   PRIMARY KEY (consumer, id)) WITHOUT ROWID;
@@ -94,11 +98,11 @@ export function prepareFile(db: SqlDatabase, queue: string, filename: string): v
 }
 
 function isCurrent(db: SqlDatabase): boolean {
-  return hasMeta(db) && Number(readMeta(db, 'layout')) >= LAYOUT;
+  return hasTable(db, 'meta') && Number(readMeta(db, 'layout')) >= LAYOUT && hasTable(db, NEWEST);
 }
 
 function checkOwner(db: SqlDatabase, queue: string, filename: string): void {
-  if (!hasMeta(db)) {
+  if (!hasTable(db, 'meta')) {
     const table = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' LIMIT 1").get()?.['name'];
     if (table === undefined) return;
     throw new StorageRefused(
@@ -115,8 +119,8 @@ function checkOwner(db: SqlDatabase, queue: string, filename: string): void {
   }
 }
 
-function hasMeta(db: SqlDatabase): boolean {
-  return db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'").get() !== undefined;
+function hasTable(db: SqlDatabase, name: string): boolean {
+  return db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(name) !== undefined;
 }
 
 function readMeta(db: SqlDatabase, name: string): SqlValue | undefined {

@@ -8,9 +8,11 @@ import { resolve } from 'node:path';
 import { decodeRecord } from '../completion.js';
 import type { ResultRecord } from '../completion.js';
 import { ConfigurationError, StorageUnavailable } from '../errors.js';
+import type { Finding } from '../finding.js';
 import type * as contract from '../storage.js';
 import { checkCount, checkNumber } from './checks.js';
 import { SqliteClient } from './sqlite-client.js';
+import { examineFile } from './sqlite-file-check.js';
 import type { ArgumentsOf, ReplyOf } from './sqlite-protocol.js';
 import type { Verb } from './sqlite-engine.js';
 
@@ -22,6 +24,7 @@ export interface SqliteOptions {
 export class SqliteStorage implements contract.Storage {
   readonly kind = 'sqlite';
   readonly address: string;
+  readonly #path: string;
   readonly #client: SqliteClient;
   #events: contract.StorageEvents = {};
   #isClosed = false;
@@ -33,6 +36,7 @@ export class SqliteStorage implements contract.Storage {
       throw new ConfigurationError('the SQLite storage needs the name of a file; use MemoryHuey for a queue that is not kept');
     }
     const path = resolve(filename);
+    this.#path = path;
     this.address = `sqlite:${path}`;
     this.#client = new SqliteClient(
       { queue, filename: path, ...options },
@@ -191,8 +195,13 @@ export class SqliteStorage implements contract.Storage {
     return this.#call('eventsWanted', []);
   }
 
-  async register(consumer: string, leaseMs: number): Promise<{ now: number }> {
-    return this.#call('register', [consumer, leaseMs]);
+  async examine(): Promise<Finding[]> {
+    await this.#client.open();
+    return examineFile(this.#path);
+  }
+
+  async register(consumer: string, leaseMs: number, instance?: contract.InstanceClaim): Promise<contract.RegisterReply> {
+    return this.#call('register', [consumer, leaseMs, instance]);
   }
 
   async step(call: contract.StepCall): Promise<contract.StepReply> {
