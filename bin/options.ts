@@ -25,7 +25,7 @@ export const OPTIONS = {
   url: {
     kind: 'text',
     group: RUN,
-    help: 'Where the queue is kept instead of where the module says: redis://, rediss://, sqlite:FILE (HUEY_URL, through createHuey)',
+    help: 'Where the queue is kept instead of where the module says: redis://, redis+sentinel://, redis+cluster://, rediss..., sqlite:FILE (HUEY_URL, through createHuey)',
     byDefault: "the module's",
     // Read by createHuey itself, in producers and consumers alike; a module that names its storage keeps it.
     variable: null,
