@@ -40,7 +40,6 @@ fault('F20', `${CONSUMERS} consumers with random restarts, ${HOURS} simulated ho
       {
         storageNow: async () => now,
         checking: () => Promise.resolve(),
-        checking: () => Promise.resolve(),
         tick: async (task, minuteMs) => {
           await turns(world.random);
           const text = tickMessage({ name: task, settings }, ids.next(), minuteMs, now, PLAIN_CODEC);
