@@ -1,14 +1,18 @@
 /**
  * The life of a consumer: one supervisor (or one for each queue of the module), after SIGHUP the next one, until a stop or a fault. Exit codes: 0 after a
- * stop that was asked for, 1 after everything else, 130 where even the second stop was not awaited.
+ * stop that was asked for, 3 where another consumer has its --instance name, 1 after everything else, 130 where even the second stop was not awaited.
  */
 import { createSupervisor, createSupervisors, type SupervisorHandle } from '../src/actors/index.js';
+import { InstanceTaken } from '../src/runtime/errors.js';
 import { describeFailure } from './failure.js';
 import { openLog, type LogLines } from './log-lines.js';
 import { asUsageError, type Settings } from './settings.js';
 import { onSignals } from './signals.js';
 import { UsageError } from './values.js';
 
+const FAILED = 1;
+/** A process manager must not start it again: two of one name would throw each other out by turns. */
+const REPLACED = 3;
 const KILLED = 130;
 
 /** Resolves with the exit code. @throws UsageError where the supervisor does not take the options. */
@@ -80,7 +84,9 @@ class Consumer {
     } catch (error) {
       return this.#fail(`the stop failed: ${error instanceof Error ? error.message : String(error)}`);
     }
-    if (this.#fault !== undefined) return this.#fail(`the consumer could not go on: ${this.#fault.message}`);
+    if (this.#fault !== undefined) {
+      return this.#fail(`the consumer could not go on: ${this.#fault.message}`, this.#fault instanceof InstanceTaken ? REPLACED : FAILED);
+    }
     if (this.#wish === 'stop') return 0;
     this.#wish = undefined;
     return undefined;
@@ -105,12 +111,12 @@ class Consumer {
     }
   }
 
-  #fail(text: string): number {
+  #fail(text: string, code = FAILED): number {
     if (this.#settings.log.format === 'json') {
       process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level: 'error', message: text })}\n`);
     } else {
       process.stderr.write(`huey-runtime: ${text}\n`);
     }
-    return 1;
+    return code;
   }
 }

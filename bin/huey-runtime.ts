@@ -4,6 +4,9 @@
  * reads the rest of the command (bin/main.ts).
  */
 import { warmThread } from '../src/actors/pool.js';
+import { hidePasswords } from './process-title.js';
+
+hidePasswords(process.argv.slice(2));
 
 const [first = '--help'] = process.argv.slice(2);
 const isConsumer = first.startsWith('-') ? !/^(-h|--help|--version)$/.test(first) : /[./]/.test(first);

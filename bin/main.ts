@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { readCommandLine } from './command-line.js';
 import { runConsumer } from './consumer.js';
-import { handOver, otherCopy } from './other-copy.js';
+import { followCommand, handOver, otherCopy } from './other-copy.js';
 import { settingsOf } from './settings.js';
 import { UsageError } from './values.js';
 
@@ -19,6 +19,7 @@ try {
 async function main(argv: readonly string[]): Promise<void> {
   // Whoever read the output may leave (a pipe to head, a terminal that closed); the consumer goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  followCommand();
   const command = await readCommandLine(argv, process.env);
   switch (command.kind) {
     case 'help':

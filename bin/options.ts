@@ -3,13 +3,15 @@
  * be is checked by the supervisor, which names them in camelCase.
  */
 import { availableParallelism } from 'node:os';
-import { LEASE_MS, SCHEDULER_INTERVAL_MS, SECOND_MS, STOP_GRACE_MS } from '../src/runtime/limits.js';
+import { HEALTH_HOST } from '../src/actors/supervisor-options.js';
+import { HEALTH_FILE_INTERVAL_MS, LEASE_MS, SCHEDULER_INTERVAL_MS, SECOND_MS, STOP_GRACE_MS } from '../src/runtime/limits.js';
 import { variableFor, type Option } from './option.js';
 
 const RUN = 'What to run:';
 const PERIODIC = 'Scheduled and periodic tasks:';
 const LOG = 'Log:';
 const SAFETY = 'Stopping and failing:';
+const HEALTH = 'Health:';
 const HUEY = "Taken for Huey's sake, without effect:";
 
 const NO_POLLING = 'nothing is polled here, tasks are taken the moment they arrive';
@@ -24,7 +26,7 @@ export const OPTIONS = {
   url: {
     kind: 'text',
     group: RUN,
-    help: 'Where the queue is kept instead of where the module says: redis://, rediss://, sqlite:FILE (HUEY_URL, through createHuey)',
+    help: 'Where the queue is kept instead of where the module says: redis://, redis+sentinel://, redis+cluster://, rediss..., sqlite:FILE (HUEY_URL, through createHuey)',
     byDefault: "the module's",
     // Read by createHuey itself, in producers and consumers alike; a module that names its storage keeps it.
     variable: null,
@@ -80,6 +82,33 @@ export const OPTIONS = {
     group: SAFETY,
     letter: 'L',
     help: 'The same for these locks, with commas between them',
+    byDefault: 'none',
+  },
+
+  instance: {
+    kind: 'text',
+    group: SAFETY,
+    help: 'Name of this consumer: started again under it after a crash, its tasks go back at once; one at a time has it',
+    byDefault: 'none',
+  },
+  strict: {
+    kind: 'flag',
+    group: SAFETY,
+    help: 'Refuse a server that may lose tasks (eviction, no AOF, a replica) or does not say, instead of warning of it',
+    byDefault: 'false',
+  },
+
+  'health-port': {
+    kind: 'number',
+    group: HEALTH,
+    help: 'A port that answers GET /live and GET /ready; 0: any that is free',
+    byDefault: 'none',
+  },
+  'health-host': { kind: 'text', group: HEALTH, help: 'The address of that port; 0.0.0.0 for probes from outside', byDefault: HEALTH_HOST },
+  'health-file': {
+    kind: 'text',
+    group: HEALTH,
+    help: `A file that is touched every ${HEALTH_FILE_INTERVAL_MS / SECOND_MS} seconds while the consumer lives`,
     byDefault: 'none',
   },
 

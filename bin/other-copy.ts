@@ -32,7 +32,8 @@ export function otherCopy(module: string, env: NodeJS.ProcessEnv = process.env):
 /** Runs the other copy as a child, and ends as it ends. */
 export function handOver(command: string, argv: readonly string[]): void {
   const child = spawn(process.execPath, [...process.execArgv, command, ...argv], {
-    stdio: 'inherit',
+    // The channel ends with this process, however it ends.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, [HANDED_OVER]: '1' },
   });
   for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
@@ -41,6 +42,13 @@ export function handOver(command: string, argv: readonly string[]): void {
     process.exit(1);
   });
   child.once('exit', (code, signal) => process.exit(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+}
+
+/** A copy that was handed over to stops in good order when the command that the user started is gone, killed for example. */
+export function followCommand(env: NodeJS.ProcessEnv = process.env): void {
+  if (env[HANDED_OVER] === undefined || process.channel === undefined) return;
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel.unref();
 }
 
 function ownFolder(): string {

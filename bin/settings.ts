@@ -1,10 +1,11 @@
 /** From what was typed to what is made of it: the options of the supervisor, the log, the notes to begin with. */
-import { statSync } from 'node:fs';
+import { statSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { CreateSupervisorOptions, LogLevel } from '../src/actors/index.js';
 import { parseConnectionUrl } from '../src/runtime/connection.js';
 import { ConfigurationError } from '../src/runtime/errors.js';
+import { isRedisUrl } from '../src/runtime/redis-url.js';
 import { isOptionName, OPTION_NAMES, optionOf, type OptionName } from './options.js';
 import { UsageError, type Values } from './values.js';
 
@@ -34,7 +35,7 @@ export function settingsOf(values: Values<OptionName>, cwd: string = process.cwd
   return {
     module,
     all: values.flag('all'),
-    supervisor: { ...supervisorOptions(values), module: pathToFileURL(module), inline: true },
+    supervisor: { ...supervisorOptions(values, cwd), module: pathToFileURL(module), inline: true },
     log: logSettings(values, cwd),
     notes: OPTION_NAMES.flatMap((name) => {
       const { idle } = optionOf(name);
@@ -51,7 +52,7 @@ export function asUsageError(error: unknown): unknown {
   return new UsageError(isOptionName(name) ? `--${name}${error.message.slice(word.length)}` : error.message);
 }
 
-function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOptions, 'module'> {
+function supervisorOptions(values: Values<OptionName>, cwd: string): Omit<CreateSupervisorOptions, 'module'> {
   const url = urlOf(values);
   const huey = values.text('huey');
   const workers = values.number('workers');
@@ -61,6 +62,10 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
   const grace = values.number('grace');
   const maxTasks = values.number('max-tasks');
   const imports = values.list(`import`);
+  const instance = values.text('instance');
+  const healthPort = values.number('health-port');
+  const healthHost = values.text('health-host');
+  const healthFile = values.text('health-file');
   const extraLocks = values
     .text('extra-locks')
     ?.split(',')
@@ -81,6 +86,11 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
     ...(grace === undefined ? {} : { grace }),
     ...(maxTasks === undefined ? {} : { maxTasks }),
     ...(imports === undefined ? {} : { import: imports }),
+    strict: values.flag('strict'),
+    ...(instance === undefined ? {} : { instance }),
+    ...(healthPort === undefined ? {} : { healthPort }),
+    ...(healthHost === undefined ? {} : { healthHost }),
+    ...(healthFile === undefined ? {} : { healthFile: path.resolve(cwd, healthFile) }),
   };
 }
 
@@ -88,11 +98,20 @@ function supervisorOptions(values: Values<OptionName>): Omit<CreateSupervisorOpt
 export function moduleOf(values: Pick<Values<'module'>, 'text'>, cwd: string): string {
   const given = values.text('module');
   if (given === undefined) throw new UsageError('name the file that declares the tasks: huey-runtime --module tasks.js');
-  const file = given.startsWith('file:') ? fileURLToPath(given) : path.resolve(cwd, given);
-  const stats = statSync(file, { throwIfNoEntry: false });
+  const { file, stats } = fileAt(given, cwd);
   if (stats === undefined) throw new UsageError(`--module: there is no file ${given} in ${cwd}`);
   if (stats.isDirectory()) throw new UsageError(`--module: ${given} is a folder; name the file that declares the tasks`);
   return file;
+}
+
+/** What a file: URL or a path leads to, if to anything. */
+function fileAt(given: string, cwd: string): { file: string; stats: Stats | undefined } {
+  try {
+    const file = given.startsWith('file:') ? fileURLToPath(given) : path.resolve(cwd, given);
+    return { file, stats: statSync(file, { throwIfNoEntry: false }) };
+  } catch (error) {
+    throw new UsageError(`--module: ${given} cannot be looked at: ${(error as Error).message}`);
+  }
 }
 
 /** @throws UsageError */
@@ -102,7 +121,7 @@ export function urlOf(values: Pick<Values<'url' | 'redis'>, 'text'>): string | u
   if (redis === undefined) return url === undefined ? undefined : checkedUrl(url, '--url');
   if (url !== undefined) throw new UsageError('--url and --redis say the same thing; give one of them');
   const full = redis.includes('://') ? redis : `redis://${redis}`;
-  if (!/^rediss?:/i.test(full)) throw new UsageError('--redis must begin with redis:// or rediss://; for other storages there is --url');
+  if (!isRedisUrl(full)) throw new UsageError('--redis must begin with redis:// or rediss://; for other storages there is --url');
   return checkedUrl(full, '--redis');
 }
 

@@ -3,7 +3,12 @@ import { nearest } from './nearest.js';
 import { variableFor, type Option, type OptionTable } from './option.js';
 
 /** The command cannot work as it was typed: one line, exit code 2. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** What was typed may stand in the message, line breaks and all. */
+  constructor(message: string) {
+    super(message.replace(/\p{Cc}|\u2028|\u2029/gu, (char) => JSON.stringify(char).slice(1, -1)));
+  }
+}
 
 export class Values<Name extends string = string> {
   readonly #given = new Map<Name, Given>();

@@ -6,6 +6,7 @@ import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { connectActor, exposeActor, type ActorMethods, type ActorRef } from '../runtime/actor-ref.js';
 import { COMMAND_TIMEOUT_MS, MINUTE_MS } from '../runtime/limits.js';
 import { threadArguments } from '../runtime/thread-arguments.js';
+import { within } from './within.js';
 
 const RESTARTS_MAX = 10;
 const RESTARTS_WITHIN_MS = 10 * MINUTE_MS;
@@ -30,8 +31,17 @@ export interface ActorThreadOptions<Own, Data> {
   onDeath: (error: Error, restarts: boolean) => void;
 }
 
-export class ActorThread<Own, Data> {
+/** While an actor is being started again, it is looked for this often. */
+const LOOK_MS = 50;
+
+/** Every actor answers this. */
+export interface ActorMethodsBase {
+  ping(): true;
+}
+
+export class ActorThread<Own extends ActorMethodsBase, Data> {
   readonly #options: ActorThreadOptions<Own, Data>;
+  #answeredAt = performance.now();
   readonly #deaths: number[] = [];
   #worker: Worker | undefined;
   #ref: ActorRef<Own> | undefined;
@@ -45,6 +55,32 @@ export class ActorThread<Own, Data> {
   /** The actor's methods; undefined between its death and its restart. */
   get ref(): ActorRef<Own> | undefined {
     return this.#ref;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  /** Monotonic time of its last answer to `answers`, or of its first start. */
+  get answeredAt(): number {
+    return this.#answeredAt;
+  }
+
+  /** Whether it answers in time; one that is being started again is waited for. Never rejects. */
+  async answers(withinMs: number): Promise<boolean> {
+    for (const endsAt = performance.now() + withinMs; performance.now() < endsAt;) {
+      const { ref } = this;
+      try {
+        if (ref !== undefined && (await within((ref as ActorRef<ActorMethodsBase>).ping(), endsAt - performance.now()))) {
+          this.#answeredAt = performance.now();
+          return true;
+        }
+      } catch {
+        // It died while it was asked.
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    return false;
   }
 
   async stop(): Promise<void> {

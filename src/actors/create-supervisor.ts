@@ -1,6 +1,7 @@
 /** Embedding: a supervisor in a thread of its own with a handle here, or on the caller's own loop. */
 import type { EventEmitter } from 'node:events';
 import { EmbeddedSupervisor } from './embedded.js';
+import type { Health } from './health.js';
 import { Supervisor } from './supervisor.js';
 import type { SupervisorEvents } from './supervisor-events.js';
 import type { SupervisorOptions } from './supervisor-options.js';
@@ -10,6 +11,8 @@ export interface SupervisorHandle extends EventEmitter<SupervisorEvents>, AsyncD
   start(): Promise<void>;
   /** Takes nothing new, waits for what runs (`grace` seconds, default 25), gives back the rest. Repeatable. */
   stop(options?: { grace?: number }): Promise<void>;
+  /** Whether it lives and whether it takes tasks, as `healthPort` tells it. Answers within about a second; never rejects. */
+  health(): Promise<Health>;
 }
 
 export interface CreateSupervisorOptions extends SupervisorOptions {

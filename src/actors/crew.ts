@@ -35,7 +35,7 @@ export interface CrewEvents {
   /** May be given work from now on. */
   onPlace(place: Place): void;
   onGone(place: Place, reason: string, expected: boolean): void;
-  onOutcome(lane: Lane, slot: number, outcome: Outcome): void;
+  onOutcome(lane: Lane, slot: number, outcome: Outcome, ranMs?: number): void;
   onFinished(lane: Lane, runs: readonly number[]): void;
   onStarted(lane: Lane, slot: number): void;
   onCompletion(lane: Lane, bytes: Uint8Array): void;
@@ -136,7 +136,7 @@ export class Crew {
           one.unloadable = true;
           this.#unloadable(error);
         },
-        onOutcome: (_, lane, slot, outcome) => events.onOutcome(lane, slot, outcome),
+        onOutcome: (_, lane, slot, outcome, ranMs) => events.onOutcome(lane, slot, outcome, ranMs),
         onFinished: (_, lane, runs) => events.onFinished(lane, runs),
         onStarted: (_, lane, slot) => events.onStarted(lane, slot),
         onCompletion: (_, lane, bytes) => events.onCompletion(lane, bytes),

@@ -7,8 +7,8 @@ import type { Dropped } from '../runtime/storage.js';
 import type { PendingSignal } from './protocol.js';
 
 export interface DispatcherEvents {
-  /** What became of a task that did not simply complete. */
-  onDecision(message: Message | undefined, decision: Decision, outcome: Outcome): void;
+  /** What became of a task that did not simply complete. `ranMs`: how long it ran, where the chunk is observed. */
+  onDecision(message: Message | undefined, decision: Decision, outcome: Outcome, ranMs?: number): void;
   onDropped(dropped: readonly Dropped[]): void;
   /** Commits that were refused: the tasks were not this consumer's any more. */
   onRefused(count: number): void;

@@ -18,6 +18,7 @@ import { signalsOf } from '../runtime/signals.js';
 import type { Chunk, StepReply, Transition } from '../runtime/storage.js';
 import { accountFor } from './accounts.js';
 import { Cancels } from './cancels.js';
+import { checkTransition } from '../runtime/storage/checks.js';
 import { ChunkSizer } from './chunk-sizer.js';
 import type { DispatcherEvents, DispatcherOptions } from './dispatcher-options.js';
 import { chunksToAsk, freeLanes, hasRoom, type FreeLane, type FreeLanes } from './free-lanes.js';
@@ -124,9 +125,9 @@ export class Dispatcher {
     this.#pumpSoon();
   }
 
-  outcome(lane: Lane, slot: number, outcome: Outcome): void {
+  outcome(lane: Lane, slot: number, outcome: Outcome, ranMs?: number): void {
     const text = lane.message(slot);
-    this.#transit(text, stoppedOutcome(lane, slot) ?? outcome);
+    this.#transit(text, stoppedOutcome(lane, slot) ?? outcome, ranMs);
   }
 
   completion(lane: Lane, bytes: Uint8Array): void {
@@ -317,13 +318,15 @@ export class Dispatcher {
     this.#watchdog.wake();
   }
 
-  #transit(text: string, outcome: Outcome): void {
+  #transit(text: string, outcome: Outcome, ranMs?: number): void {
     let message: Message | undefined;
     let decision: Decision;
     try {
       message = this.#options.codec.decodeMessage(text);
       const { resultTtlMs, intermediateErrors, codec } = this.#options;
       decision = decide(text, message, outcome, { now: this.storageNow, resultTtlMs, intermediateErrors, codec });
+      // A call that no storage takes would end this consumer, and the next one that leases the task.
+      checkTransition(decision.transition);
       const error = 'error' in outcome ? outcome.error : undefined;
       for (const signal of signalsOf(outcome, decision)) {
         if (this.#options.signals.has(signal)) this.#signals.push({ signal, text, ...(error === undefined ? {} : { error }) });
@@ -332,7 +335,7 @@ export class Dispatcher {
       decision = buryUnreadable(text, errorInfo(error).message);
     }
     this.#transitions.push(decision.transition);
-    this.#events.onDecision(message, decision, outcome);
+    this.#events.onDecision(message, decision, outcome, ranMs);
     this.#pumpSoon();
   }
 

@@ -1,6 +1,7 @@
 /** The entry of the thread that an embedded supervisor runs in. */
 import { workerData, type MessagePort } from 'node:worker_threads';
 import { exposeActor } from '../runtime/actor-ref.js';
+import type { Health } from './health.js';
 import { silentLogger, type LogFields, type Logger, type LogLevel } from './log.js';
 import { Supervisor } from './supervisor.js';
 import type { SupervisorEvents } from './supervisor-events.js';
@@ -20,6 +21,7 @@ export interface EmbeddedMethods {
   start(): Promise<void>;
   stop(grace: number): Promise<void>;
   want(names: string[]): void;
+  health(): Promise<Health>;
 }
 
 type EventName = keyof SupervisorEvents;
@@ -41,6 +43,7 @@ exposeActor(inbox, {
   start: () => supervisor.start(),
   stop: (grace) => supervisor.stop({ grace }),
   want,
+  health: () => supervisor.health(),
 } satisfies EmbeddedMethods);
 
 function want(names: string[]): void {

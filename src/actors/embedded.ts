@@ -9,14 +9,18 @@ import { connectActor, type ActorRef } from '../runtime/actor-ref.js';
 import { HueyException } from '../runtime/errors.js';
 import { threadArguments } from '../runtime/thread-arguments.js';
 import type { EmbeddedData, EmbeddedMethods, FromEmbedded } from './embedded-thread.js';
+import { verdict, type Health } from './health.js';
 import { silentLogger, type Logger } from './log.js';
 import type { SupervisorEvents } from './supervisor-events.js';
 import { checkSupervisorOptions, type SupervisorOptions } from './supervisor-options.js';
+import { within } from './within.js';
 
 /** The module may take long to load, and a storage that is away is waited for. */
 const START_DEADLINE_MS = 24 * 60 * 60 * 1000;
 /** A stop takes its grace and a little more; this only catches a thread that hangs. */
 const STOP_EXTRA_MS = 30_000;
+/** A thread that takes longer to say how it is, is not well. */
+const HEALTH_MS = 1000;
 
 export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: SupervisorOptions;
@@ -29,7 +33,9 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
   readonly #ready = new Promise<void>((resolve) => {
     this.#tellReady = resolve;
   });
-  /** What ended its thread. */
+  #hasStarted = false;
+  #isGone = false;
+  /** What ended its thread, or its start. */
   #failure: Error | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -60,7 +66,7 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
     this.#listen(up.port1, worker);
     this.#remote = connectActor<EmbeddedMethods>(down.port1, {
       name: 'the supervisor',
-      methods: ['start', 'stop', 'want'],
+      methods: ['start', 'stop', 'want', 'health'],
       deadlineMs: START_DEADLINE_MS,
     });
     for (const change of ['newListener', 'removeListener']) EventEmitter.prototype.on.call(this, change, () => this.#tellWanted());
@@ -68,11 +74,13 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
       await this.#remote.start();
       // It comes through another port, and so may come later.
       await this.#ready;
+      this.#hasStarted = true;
     } catch (error) {
       this.#stopped = Promise.resolve();
       await worker.terminate();
       // Where the thread itself died, its error says more than that it is gone.
-      throw this.#failure ?? error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+      throw this.#failure;
     }
   }
 
@@ -83,6 +91,22 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
     return this.#stopped;
   }
 
+  /** As the thread tells it; where it is gone or does not answer, that is what is told. Never rejects. */
+  async health(): Promise<Health> {
+    if (this.#remote === undefined) return { state: 'new', live: verdict([]), ready: verdict(['it was not started']) };
+    if (this.#isGone) {
+      const reason = this.#failure === undefined ? 'it has stopped' : `it cannot go on: ${this.#failure.message}`;
+      return { state: this.#failure === undefined ? 'stopped' : 'faulted', live: verdict([reason]), ready: verdict([reason]) };
+    }
+    let health: Health | undefined;
+    const asked = this.#remote.health().then((told) => (health = told));
+    await within(asked, HEALTH_MS).catch(() => false);
+    if (health !== undefined) return health;
+    if (!this.#hasStarted) return { state: 'starting', live: verdict([]), ready: verdict(['starting: its thread is coming up']) };
+    const silent = verdict([`the supervisor did not answer within ${HEALTH_MS / 1000} s`]);
+    return { state: 'running', live: silent, ready: silent };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
@@ -90,16 +114,11 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
   async #shutDown(graceMs: number): Promise<void> {
     const worker = this.#worker;
     if (!worker || !this.#remote) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, graceMs + STOP_EXTRA_MS);
-    });
     try {
-      await Promise.race([this.#remote.stop(graceMs / 1000), late]);
+      await within(this.#remote.stop(graceMs / 1000), graceMs + STOP_EXTRA_MS);
     } catch {
       // The thread is gone already: there is nothing left to stop.
     }
-    clearTimeout(timer);
     await worker.terminate();
   }
 
@@ -114,6 +133,7 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
       this.#failure = error;
     });
     worker.on('exit', () => {
+      this.#isGone = true;
       port.close();
       if (this.#stopped === undefined) this.#fault(this.#failure ?? new Error('the supervisor thread ended'));
     });

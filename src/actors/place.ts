@@ -19,7 +19,8 @@ const DEATH_WAIT_MS = 1000;
 export interface PlaceEvents {
   onReady(place: Place, manifest: Manifest): void;
   onUnloadable(place: Place, error: ErrorInfo): void;
-  onOutcome(place: Place, lane: Lane, slot: number, outcome: Outcome): void;
+  /** `ranMs`: where the chunk is observed. */
+  onOutcome(place: Place, lane: Lane, slot: number, outcome: Outcome, ranMs?: number): void;
   onFinished(place: Place, lane: Lane, runs: readonly number[]): void;
   onCompletion(place: Place, lane: Lane, bytes: Uint8Array): void;
   onStarted(place: Place, lane: Lane, slot: number): void;
@@ -143,7 +144,7 @@ export class Place {
     switch (message.kind) {
       case 'outcome': {
         const lane = this.#lane(message.lane);
-        if (lane) this.#events.onOutcome(this, lane, message.slot, message.outcome);
+        if (lane) this.#events.onOutcome(this, lane, message.slot, message.outcome, message.ranMs);
         break;
       }
       case 'started': {

@@ -53,9 +53,10 @@ export type FromThread =
   | { kind: 'ended' }
   /** In a chunk that is observed. */
   | { kind: 'started'; lane: number; slot: number }
-  /** What completed in a chunk that is observed: slot, ms, slot, ms, ... */
+  /** What completed in a chunk that is observed, but for what was told as an outcome: slot, ms, slot, ms, ... */
   | { kind: 'finished'; lane: number; runs: number[] }
-  | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome }
+  /** `ranMs`: in a chunk that is observed. */
+  | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome; ranMs?: number }
   /** A completion that found no room in the arena. */
   | { kind: 'completion'; lane: number; bytes: Uint8Array }
   /** An error that no task is running for: a timer that an ended task left behind. */

@@ -22,6 +22,8 @@ export interface SchedulerOffers {
 export interface SchedulerMethods {
   /** Something is due earlier than what it knew. */
   wake(): void;
+  /** Shows that it lives. */
+  ping(): true;
 }
 
 const { inbox, outbox, data } = workerData as ActorStart<SchedulerData>;
@@ -40,6 +42,7 @@ exposeActor(inbox, {
     if (looking) again = true;
     else void look();
   },
+  ping: () => true,
 } satisfies SchedulerMethods);
 void look();
 

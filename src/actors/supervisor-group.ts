@@ -6,6 +6,8 @@ import { EventEmitter } from 'node:events';
 import path from 'node:path';
 import { ConfigurationError, HueyException } from '../runtime/errors.js';
 import { createSupervisor, type CreateSupervisorOptions, type SupervisorHandle } from './create-supervisor.js';
+import { combine, verdict, type ConsumerState, type Health } from './health.js';
+import { HealthSigns, type HealthSettings } from './health-signs.js';
 import { silentLogger, type LogFields, type Logger } from './log.js';
 import { moduleUrl, queueSelector } from './module-loader.js';
 import { scanModule, type ModuleScan } from './module-scan.js';
@@ -28,22 +30,47 @@ export function createSupervisors(options: SupervisorGroupOptions): SupervisorHa
 class SupervisorGroup extends EventEmitter<SupervisorEvents> implements SupervisorHandle {
   readonly #options: SupervisorGroupOptions;
   #scan: ModuleScan | undefined;
+  readonly #health: HealthSettings;
+  #signs: HealthSigns | undefined;
+  #state: ConsumerState = 'new';
+  #queues: string[] = [];
   #supervisors: SupervisorHandle[] = [];
   readonly #forwarded = new Set<EventName>();
+  #isStarted = false;
   #isStopped = false;
   #abandon: (error: Error) => void = () => undefined;
 
   constructor(options: SupervisorGroupOptions) {
     super();
-    checkSupervisorOptions(options);
+    this.#health = checkSupervisorOptions(options).health;
     this.#options = options;
     // What nobody listens to is not asked for: a supervisor that tells of every task has work with it.
     EventEmitter.prototype.on.call(this, 'newListener', (name: EventName) => this.#forward(name));
   }
 
   async start(): Promise<void> {
-    if (this.#scan !== undefined) throw new ConfigurationError('a supervisor starts once; make another one', 'started-before');
-    const { module, cwd, ...rest } = this.#options;
+    if (this.#isStarted) throw new ConfigurationError('a supervisor starts once; make another one', 'started-before');
+    this.#isStarted = true;
+    this.#state = 'starting';
+    try {
+      // One for all of them.
+      this.#signs = await HealthSigns.open(this.#health, () => this.health(), this.#options.logger ?? silentLogger);
+      if (this.#isStopped) {
+        await this.#signs.close();
+        throw stopped();
+      }
+      await this.#startAll();
+      if (this.#state === 'starting') this.#state = 'running';
+    } catch (error) {
+      // The others may be waiting for a storage that is away.
+      await this.stop({ grace: 0 });
+      this.#state = 'faulted';
+      throw error;
+    }
+  }
+
+  async #startAll(): Promise<void> {
+    const { module, cwd, healthPort: _, healthFile: __, ...rest } = this.#options;
     const url = moduleUrl(module, path.resolve(cwd ?? '.'));
     this.#scan = scanModule({ module: url, huey: undefined, all: true }, rest.import);
     const abandoned = new Promise<never>((_, reject) => {
@@ -52,28 +79,37 @@ class SupervisorGroup extends EventEmitter<SupervisorEvents> implements Supervis
     abandoned.catch(() => undefined);
     const hueys = await Promise.race([this.#scan.found, abandoned]);
     if (this.#isStopped) throw stopped();
-    this.#supervisors = hueys.map(({ queue }) => {
+    this.#queues = hueys.map(({ queue }) => queue);
+    this.#supervisors = this.#queues.map((queue) => {
       const logger = withQueue(rest.logger ?? silentLogger, queue);
       return createSupervisor({ ...rest, module: new URL(url), huey: queueSelector(queue), logger });
     });
     for (const name of this.#forwarded) this.#attach(name);
-    try {
-      await Promise.all(this.#supervisors.map((one) => one.start()));
-    } catch (error) {
-      // The others may be waiting for a storage that is away.
-      await this.stop({ grace: 0 });
-      throw error;
+    await Promise.all(this.#supervisors.map((one) => one.start()));
+  }
+
+  async health(): Promise<Health> {
+    if (this.#supervisors.length === 0) {
+      const reason =
+        this.#state === 'new' ? 'it was not started' : this.#state === 'starting' ? 'starting: the module is loading' : 'it has stopped';
+      const isOver = this.#state === 'stopped' || this.#state === 'faulted';
+      return { state: this.#state, live: verdict(isOver ? [reason] : []), ready: verdict([reason]) };
     }
+    const healths = await Promise.all(this.#supervisors.map((one) => one.health()));
+    return combine(
+      healths.map((health, n) => ({ name: this.#queues[n] ?? '', health })),
+      this.#state,
+    );
   }
 
   async stop(options: { grace?: number } = {}): Promise<void> {
     this.#isStopped = true;
-    if (this.#supervisors.length === 0) {
-      this.#abandon(stopped());
-      await this.#scan?.cancel();
-      return;
-    }
-    await Promise.all(this.#supervisors.map((one) => one.stop(options)));
+    if (this.#state !== 'new') this.#state = 'stopping';
+    this.#abandon(stopped());
+    if (this.#supervisors.length === 0) await this.#scan?.cancel();
+    else await Promise.all(this.#supervisors.map((one) => one.stop(options)));
+    await this.#signs?.close();
+    this.#state = 'stopped';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

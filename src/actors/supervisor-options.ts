@@ -1,7 +1,10 @@
 /** The options of a supervisor: the same as the command's, in camelCase. Times are seconds, as in Huey. */
 import { availableParallelism } from 'node:os';
+import path from 'node:path';
 import { ConfigurationError } from '../runtime/errors.js';
 import { CONCURRENCY_MAX, LEASE_MS, SCHEDULER_INTERVAL_MS, SECOND_MS, STOP_GRACE_MS } from '../runtime/limits.js';
+import { checkInstanceName } from '../runtime/storage/checks.js';
+import type { HealthSettings } from './health-signs.js';
 import type { Logger } from './log.js';
 
 export interface SupervisorOptions {
@@ -35,6 +38,19 @@ export interface SupervisorOptions {
   flushLocks?: boolean;
   /** The same for these locks alone. Huey: `-L`. */
   extraLocks?: readonly string[];
+  /**
+   * The name of this consumer among those of its queues. One that starts under the name of a dead one has that one's tasks
+   * given back at once, instead of when the lease ends; one that still lives under it gives way, with the event `fault`.
+   */
+  instance?: string;
+  /** True: a server that does not keep the promises (eviction, no AOF, a replica), or does not say, is refused; default false: it is warned of. */
+  strict?: boolean;
+  /** A port for GET /live and GET /ready; 0: any that is free, told in the log. Default: none. */
+  healthPort?: number;
+  /** The address of that port; default 127.0.0.1. */
+  healthHost?: string;
+  /** A file that is touched every 5 seconds while the consumer lives; seen from `cwd`. Default: none. */
+  healthFile?: string;
   logger?: Logger;
 }
 
@@ -50,8 +66,14 @@ export interface SupervisorSettings {
   imports: readonly string[];
   /** Locks to flush at start; 'all' = those that anybody holds. */
   flush: 'all' | readonly string[];
+  instance: string | undefined;
+  strict: boolean;
+  health: HealthSettings;
 }
 
+/** Whom nobody else can ask; a probe of Kubernetes needs 0.0.0.0. */
+export const HEALTH_HOST = '127.0.0.1';
+const PORT_MAX = 65_535;
 const WORKERS_MAX = 1024;
 const LEASE_MAX_SECONDS = 3600;
 
@@ -71,6 +93,13 @@ export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSe
     maxTasks: options.maxTasks === undefined ? undefined : whole('maxTasks', options.maxTasks, 1, Number.MAX_SAFE_INTEGER),
     imports: options.import ?? [],
     flush: options.flushLocks === true ? 'all' : [...new Set(options.extraLocks ?? [])],
+    instance: options.instance === undefined ? undefined : checkInstanceName(options.instance),
+    strict: options.strict ?? false,
+    health: {
+      port: options.healthPort === undefined ? undefined : whole('healthPort', options.healthPort, 0, PORT_MAX),
+      host: options.healthHost ?? HEALTH_HOST,
+      file: options.healthFile === undefined ? undefined : path.resolve(options.cwd ?? '.', options.healthFile),
+    },
   };
 }
 

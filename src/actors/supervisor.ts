@@ -9,10 +9,9 @@
 import { EventEmitter } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
 import { embeddedFile, parseConnectionUrl } from '../runtime/connection.js';
-import { ConfigurationError, HueyException, StorageRefused } from '../runtime/errors.js';
+import { ConfigurationError, HueyException } from '../runtime/errors.js';
 import { newConsumerId } from '../runtime/ids.js';
-import type { ErrorInfo } from '../runtime/lifecycle.js';
-import { COMMAND_TIMEOUT_MS } from '../runtime/limits.js';
+import { BEATS_PER_LEASE, COMMAND_TIMEOUT_MS } from '../runtime/limits.js';
 import type { Storage } from '../runtime/storage.js';
 import type { Decision, Outcome } from '../runtime/lifecycle.js';
 import { failureOf } from '../runtime/lifecycle.js';
@@ -22,6 +21,9 @@ import { createStorage, preloadStorage } from '../runtime/storage/create.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
 import { TaskNews } from './task-news.js';
+import { enterQueue } from './entry.js';
+import { HealthMonitor, Pulse, type ConsumerState, type Health } from './health.js';
+import { HealthSigns } from './health-signs.js';
 import { Heartbeat } from './heartbeat.js';
 import { silentLogger, type Logger } from './log.js';
 import { moduleUrl } from './module-loader.js';
@@ -33,18 +35,17 @@ import type { SupervisorEvents } from './supervisor-events.js';
 import { checkSupervisorOptions, type SupervisorOptions, type SupervisorSettings } from './supervisor-options.js';
 import { SupportingActors } from './supporting-actors.js';
 import { textOf, TaskReporter } from './task-reporter.js';
+import { threadError } from './thread-error.js';
+import { within } from './within.js';
 
 /** How long the last commits may take once everything has ended. */
 const FLUSH_MS = COMMAND_TIMEOUT_MS;
-const REGISTER_RETRY_MS = 500;
-
-type State = 'new' | 'starting' | 'running' | 'stopping' | 'stopped' | 'faulted';
 
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: SupervisorOptions;
   readonly #settings: SupervisorSettings;
   readonly #log: Logger;
-  #state: State = 'new';
+  #state: ConsumerState = 'new';
   #manifest: Manifest | undefined;
   #storage: Storage | undefined;
   #door: StorageDoor | undefined;
@@ -59,6 +60,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #codec = PLAIN_CODEC;
   readonly #report: TaskReporter;
   readonly #outages: OutageLog;
+  #signs: HealthSigns | undefined;
+  #pulse: Pulse | undefined;
+  /** Why it could not start or go on. */
+  #failure: Error | undefined;
+  readonly #monitor = new HealthMonitor(() => ({
+    state: this.#state,
+    failure: this.#failure,
+    hasModule: this.#manifest !== undefined,
+    storage: this.#storage,
+    pulse: this.#pulse,
+    actors: this.#helpers?.watched ?? [],
+  }));
   #fail: (error: Error) => void = () => undefined;
   #stopped: Promise<void> | undefined;
 
@@ -78,6 +91,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#state = 'starting';
     preloadStorage(this.#options.url ?? process.env['HUEY_URL'] ?? process.env['REDIS_URL']);
     try {
+      // Before the module is loaded, which may take long: who asks meanwhile learns that it is starting.
+      this.#signs = await HealthSigns.open(this.#settings.health, () => this.health(), this.#log);
+      if (this.#isEnding()) {
+        await this.#signs.close();
+        throw stopped();
+      }
       await new Promise<void>((resolve, reject) => {
         this.#fail = reject;
         this.#crew = this.#makeCrew((manifest) => {
@@ -86,6 +105,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       });
     } catch (error) {
       if (this.#stopped === undefined) {
+        this.#failure = toError(error);
         this.#state = 'faulted';
         await this.#close();
       }
@@ -103,6 +123,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     this.#stopped = this.#shutDown(graceMs);
     return this.#stopped;
+  }
+
+  /** Whether it lives and whether it takes tasks. Answers within a second; never rejects. */
+  health(): Promise<Health> {
+    return this.#monitor.look();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -126,13 +151,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       },
       {
         onManifest,
-        onUnloadable: (error) => this.#cannotGoOn(toError(error)),
+        onUnloadable: (error) => this.#cannotGoOn(threadError(error)),
         onPlace: (place) => this.#dispatcher?.add(place),
         onGone: (place, reason, expected) => {
           if (!expected) this.#log.warn('a worker thread died; its tasks run again', { place: place.number, reason });
           this.#dispatcher?.placeGone(place, reason);
         },
-        onOutcome: (lane, slot, outcome) => this.#dispatcher?.outcome(lane, slot, outcome),
+        onOutcome: (lane, slot, outcome, ranMs) => this.#dispatcher?.outcome(lane, slot, outcome, ranMs),
         onStarted: (lane, slot) => this.#news?.task('started', lane.message(slot)),
         onFinished: (lane, runs) => {
           this.#report.finished(lane, runs);
@@ -170,7 +195,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       onOutage: (lost, error) => this.#outages.note(lost, storage.address, error),
     });
     for (const port of this.#knocking.splice(0)) this.#door.open(port);
-    await this.#enter();
+    await this.#enter(true);
     await this.#flushLocks(storage);
     if (this.#state !== 'starting') return;
     this.#state = 'running';
@@ -196,22 +221,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#log.info('flushed locks', { held: held.length === 0 ? 'none' : held.join(', ') });
   }
 
-  /** Enters a life as a consumer: as long as the storage is away, again and again. */
-  async #enter(): Promise<void> {
+  /** Enters a life as a consumer. */
+  async #enter(isFirst: boolean): Promise<void> {
     const storage = this.#ownStorage();
-    const { leaseMs } = this.#settings;
-    let now: number | undefined;
-    while (now === undefined && !this.#isEnding()) {
-      try {
-        ({ now } = await storage.register(this.#consumer, leaseMs));
-      } catch (error) {
-        if (error instanceof StorageRefused) throw error;
-        if (this.#isEnding()) return;
-        this.#outages.note(true, storage.address, error as Error);
-        await new Promise((resolve) => setTimeout(resolve, REGISTER_RETRY_MS));
-      }
-    }
-    if (now === undefined) return;
+    const { leaseMs, instance, strict } = this.#settings;
+    const entered = await enterQueue(storage, {
+      ...{ consumer: this.#consumer, leaseMs, instance, isFirst, strict, log: this.#log },
+      isEnding: () => this.#isEnding(),
+      onAway: (error) => this.#outages.note(true, storage.address, error),
+    });
+    if (entered === undefined) return;
     // What is closed by now cannot be told; then its lease ends by itself.
     if (this.#isEnding()) return storage.unregister(this.#consumer).catch(() => undefined);
     this.#outages.note(false, storage.address);
@@ -232,7 +251,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         codec: this.#codec,
       },
       {
-        onDecision: (message, decision, outcome) => this.#decided(message, decision, outcome),
+        onDecision: (message, decision, outcome, ranMs) => this.#decided(message, decision, outcome, ranMs),
         onDropped: (dropped) => this.#report.dropped(dropped),
         onRefused: (count) => this.#log.warn("commits were refused: the tasks are not this consumer's any more", { tasks: count }),
         onSignals: (list) => this.#crew?.tellSignals(list),
@@ -240,14 +259,19 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         onFault: (error) => this.#cannotGoOn(error),
       },
     );
-    dispatcher.noteStorageTime(now);
+    dispatcher.noteStorageTime(entered.now);
     this.#dispatcher = dispatcher;
+    const pulse = new Pulse(leaseMs / BEATS_PER_LEASE);
+    this.#pulse = pulse;
     this.#heartbeat = new Heartbeat({
       storage,
       consumer: this.#consumer,
       leaseMs,
       heldIds: () => dispatcher.heldIds(),
-      onTime: (time) => dispatcher.noteStorageTime(time),
+      onTime: (time) => {
+        pulse.came(undefined);
+        dispatcher.noteStorageTime(time);
+      },
       onCanceled: (ids) => dispatcher.cancel(ids),
       onLanding: () => dispatcher.look(),
       onReapedOthers: ({ consumers, tasks }) => {
@@ -256,7 +280,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       },
       onReleased: (count) => this.#log.warn('tasks were given back that a lost reply had stranded', { tasks: count }),
       onReaped: () => void this.#reborn(),
-      onTrouble: (error) => this.#outages.trouble(error),
+      onTrouble: (error) => {
+        pulse.came(error);
+        this.#outages.trouble(error);
+      },
     });
   }
 
@@ -265,15 +292,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#state !== 'running') return;
     this.#log.warn('this consumer was silent for longer than its lease; its tasks were given back, it starts anew', {
       consumer: this.#consumer,
+      // What of them still ends here is refused.
+      refused: this.#dispatcher?.heldIds().size ?? 0,
     });
     this.#heartbeat?.end();
     this.#dispatcher?.end();
     this.#dispatcher = undefined;
+    this.#pulse = undefined;
     const old = this.#crew;
     await old?.endAll('now');
     this.#consumer = newConsumerId();
     try {
-      await this.#enter();
+      await this.#enter(false);
     } catch (error) {
       this.#cannotGoOn(error as Error);
       return;
@@ -288,6 +318,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       log: this.#log,
       storageNow: () => this.#dispatcher?.storageNow ?? Date.now(),
       onFault: (error) => this.#cannotGoOn(error),
+      onPeriodic: (status, text) => (text === undefined ? this.#news?.tell(status) : this.#news?.task(status, text)),
     });
   }
 
@@ -297,7 +328,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       return;
     }
     this.#state = 'stopping';
-    this.#fail(new HueyException('the supervisor was stopped while it started', 'stopped'));
+    this.#fail(stopped());
     this.#log.info('stopping: nothing new is taken, what runs may finish', { grace: graceMs / 1000 });
     const dispatcher = this.#dispatcher;
     // Before anything is waited for: a second stop interrupts what runs, and that must not be leased here again.
@@ -325,12 +356,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     // Whatever is still in flight goes back now, and not when the lease ends.
     if (this.#dispatcher) await this.#storage?.unregister(this.#consumer).catch((error: unknown) => this.#outages.trouble(error as Error));
     await this.#storage?.close();
+    await this.#signs?.close();
   }
 
-  #decided(message: Message | undefined, decision: Decision, outcome: Outcome): void {
-    this.#report.decided(message?.head, decision, outcome);
+  #decided(message: Message | undefined, decision: Decision, outcome: Outcome, ranMs: number | undefined): void {
+    this.#report.decided(message?.head, decision, outcome, ranMs);
     if (message === undefined) return;
-    this.#news?.decided(message, decision, outcome);
+    this.#news?.decided(message, decision, outcome, ranMs);
     if (this.#manifest?.settings.storeIntermediateErrors !== true || decision.transition.kind !== 'requeue' || !('error' in outcome))
       return;
     const { id, retries } = message.head;
@@ -342,7 +374,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #cannotGoOn(error: Error): void {
     if (this.#state === 'starting') return this.#fail(error);
     if (this.#state !== 'running') return;
+    this.#failure ??= error;
     this.#log.error('the consumer cannot go on', { error: error.message });
+    this.#news?.tell('error-internal');
     this.emit('fault', error);
   }
 
@@ -357,22 +391,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 }
 
-async function within(promise: Promise<void>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function stopped(): HueyException {
+  return new HueyException('the supervisor was stopped while it started', 'stopped');
 }
 
-/** The error of a thread, for the one who started the supervisor. */
-function toError(info: ErrorInfo): Error {
-  const error = info.name === 'ConfigurationError' ? new ConfigurationError(info.message, info.code) : new Error(info.message);
-  error.name = info.name;
-  if (info.stack !== undefined) error.stack = info.stack;
-  return error;
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -3,6 +3,7 @@ import { IdGenerator } from '../runtime/ids.js';
 import { PayloadCodec } from '../runtime/payload-codec.js';
 import type { Storage } from '../runtime/storage.js';
 import { ActorThread } from './actor-thread.js';
+import type { WatchedActor } from './health.js';
 import type { Logger } from './log.js';
 import type { PeriodicData, PeriodicMethods, PeriodicOffers } from './periodic.js';
 import type { Manifest } from './protocol.js';
@@ -16,6 +17,8 @@ export interface SupportDuties {
   storageNow(): number;
   /** An actor died too often. */
   onFault(error: Error): void;
+  /** What the periodic actor does; `text` is the message of a tick that was enqueued. */
+  onPeriodic(status: 'checking-periodic' | 'scheduling-periodic', text?: string): void;
 }
 
 export class SupportingActors {
@@ -28,7 +31,7 @@ export class SupportingActors {
     this.#scheduler = new ActorThread<SchedulerMethods, SchedulerData>({
       name: 'scheduler',
       file: './scheduler.js',
-      methods: ['wake'],
+      methods: ['wake', 'ping'],
       data: { intervalMs: settings.schedulerIntervalMs },
       offers: { promote: (limit) => storage.promote(limit) } satisfies SchedulerOffers,
       onDeath: (error, restarts) => this.#died(error, restarts),
@@ -50,6 +53,11 @@ export class SupportingActors {
     this.#scheduler.ref?.wake().catch(() => undefined);
   }
 
+  /** For who asks whether they answer. */
+  get watched(): readonly WatchedActor[] {
+    return this.#periodic === undefined ? [this.#scheduler] : [this.#scheduler, this.#periodic];
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.#scheduler.stop(), this.#periodic?.stop()]);
   }
@@ -60,10 +68,13 @@ export class SupportingActors {
     const codec = new PayloadCodec(manifest.queue, manifest.settings.payload);
     return {
       storageNow: () => this.#duties.storageNow(),
+      checking: () => this.#duties.onPeriodic('checking-periodic'),
       tick: async (name, minuteMs) => {
         const task = manifest.tasks.find((one) => one.name === name);
         if (!task) return false;
-        const ticked = await storage.tick({ task: name, minuteMs, text: tickMessage(task, ids.next(), minuteMs, Date.now(), codec) });
+        const text = tickMessage(task, ids.next(), minuteMs, Date.now(), codec);
+        const ticked = await storage.tick({ task: name, minuteMs, text });
+        if (ticked) this.#duties.onPeriodic('scheduling-periodic', text);
         log.debug(ticked ? 'a periodic task is due' : 'a tick was enqueued by another consumer', { task: name });
         return ticked;
       },

@@ -2,7 +2,7 @@
  * The news of this consumer: what it does with tasks, for whoever watches from any process. Nothing is made or sent while
  * nobody listens; whether somebody does is asked once a second. What cannot be sent is lost: events are news, not a log.
  */
-import { eventStatusesOf, taskEvent, type EventStatus, type TaskEventExtras } from '../api/event.js';
+import { eventStatusesOf, plainEvent, taskEvent, type EventStatus, type TaskEventExtras } from '../api/event.js';
 import { EventPublisher } from '../api/events.js';
 import type { Decision, Outcome } from '../runtime/lifecycle.js';
 import type { Message } from '../runtime/message.js';
@@ -47,11 +47,18 @@ export class TaskNews {
     }
   }
 
-  /** A run has ended like this. */
-  decided(message: Message, decision: Decision, outcome: Outcome): void {
+  /** Something happened that concerns no task. */
+  tell(status: EventStatus): void {
+    const now = Date.now();
+    if (this.#wanted) this.#publisher.publish(() => plainEvent(status, now));
+  }
+
+  /** A run has ended like this, after so long. */
+  decided(message: Message, decision: Decision, outcome: Outcome, ranMs: number | undefined): void {
     if (!this.#wanted) return;
     const now = Date.now();
     const extras: TaskEventExtras = 'error' in outcome ? { error: outcome.error } : {};
+    if (ranMs !== undefined) extras.durationMs = ranMs;
     if (decision.delayMs !== undefined && decision.delayMs > 0) extras.dueAtMs = now + decision.delayMs;
     for (const status of eventStatusesOf(outcome, decision)) this.#publisher.publish(() => taskEvent(status, message, now, extras));
   }

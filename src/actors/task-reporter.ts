@@ -29,10 +29,7 @@ export class TaskReporter {
   /** `runs` is slot, ms, slot, ms, ... */
   finished(lane: Lane, runs: readonly number[]): void {
     for (let i = 0; i + 1 < runs.length; i += 2) {
-      const { id, name } = decodeHead(lane.message(runs[i] ?? 0));
-      const duration = (runs[i + 1] ?? 0) / SECOND_MS;
-      this.#log.debug(`${name} done`, { id, seconds: Number(duration.toFixed(4)) });
-      this.#emitter.emit('complete', { task: { id, name }, duration });
+      this.#completed(decodeHead(lane.message(runs[i] ?? 0)), runs[i + 1] ?? 0);
     }
   }
 
@@ -43,7 +40,8 @@ export class TaskReporter {
     }
   }
 
-  decided(head: Head | undefined, { signal, delayMs }: Decision, outcome: Outcome): void {
+  /** `ranMs`: where anybody wants to know. */
+  decided(head: Head | undefined, { signal, delayMs }: Decision, outcome: Outcome, ranMs?: number): void {
     const name = head?.name ?? 'a message';
     const task = { id: head?.id ?? '', name };
     const fields = { id: task.id, attempt: (head?.attempts ?? 0) + 1 };
@@ -85,9 +83,17 @@ export class TaskReporter {
         this.#emitter.emit(signal, { task });
         break;
       case 'complete':
+        if (head !== undefined && ranMs !== undefined) this.#completed(head, ranMs);
+        break;
       case 'released':
         break;
     }
+  }
+
+  #completed({ id, name }: Head, ranMs: number): void {
+    const duration = ranMs / SECOND_MS;
+    this.#log.debug(`${name} done`, { id, seconds: Number(duration.toFixed(4)) });
+    this.#emitter.emit('complete', { task: { id, name }, duration });
   }
 
   #unknownOnce(name: string): void {

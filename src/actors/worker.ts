@@ -151,8 +151,9 @@ class Worker {
 
   #end(open: OpenChunk, run: Run, outcome: Outcome, message: unknown, startedAt: number): void {
     run.end();
-    if (open.runs !== undefined && outcome.kind === 'complete') open.runs.push(run.slot, performance.now() - startedAt);
-    this.#finish(open.lane, run, outcome, message);
+    const ranMs = open.runs === undefined ? undefined : performance.now() - startedAt;
+    const isCompletion = this.#finish(open.lane, run, outcome, message, ranMs);
+    if (isCompletion && ranMs !== undefined) open.runs?.push(run.slot, ranMs);
     this.#endChunk(open);
     if (this.#runs.delete(run)) this.#onEnd();
   }
@@ -165,22 +166,24 @@ class Worker {
     post(this.#port, open.lane);
   }
 
-  #finish(laneNumber: number, { memory, slot }: Run, outcome: Outcome, message: unknown): void {
+  /** True where it is a completion, whose record goes unread; everything else is told, with the time that it took. */
+  #finish(laneNumber: number, { memory, slot }: Run, outcome: Outcome, message: unknown, ranMs: number | undefined): boolean {
     // What concerns others is settled by the supervisor, in one transition with all that belongs to it.
     if (!memory.publish(slot) || outcome.kind !== 'complete' || isLinked((message as [string])[0], -2)) {
-      post(this.#port, { kind: 'outcome', lane: laneNumber, slot, outcome });
+      post(this.#port, { kind: 'outcome', lane: laneNumber, slot, outcome, ...(ranMs === undefined ? {} : { ranMs }) });
       memory.reported(slot);
-      return;
+      return false;
     }
     const id = idOf((message as [string])[0], -2);
     const used = memory.used;
     if (used + completionMaxBytes(id, outcome.record) <= memory.arena.length) {
       memory.done(slot, writeCompletion(memory.arena, used, id, outcome.ttlSeconds, outcome.record));
-      return;
+      return true;
     }
     const bytes = encodeCompletion({ id, ttlSeconds: outcome.ttlSeconds, record: outcome.record });
     post(this.#port, { kind: 'completion', lane: laneNumber, bytes });
     memory.reported(slot);
+    return true;
   }
 
   /** Waits until fewer runs than this are on. Only the loop that starts them does. */

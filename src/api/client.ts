@@ -27,7 +27,7 @@ export class Client {
   #immediate = false;
   readonly #outbox: Outbox;
   /** Is told what was enqueued, once it is; not in immediate mode, where the storage tells it before it runs. */
-  onEnqueued: ((items: readonly EnqueueItem[], reply: EnqueueReply) => void) | undefined;
+  onEnqueued: ((items: readonly EnqueueItem[], reply: EnqueueReply, storage: ProducerStorage) => void) | undefined;
 
   /** Is told of what had not started and was canceled from here. */
   onCanceled: ((message: Message) => void | Promise<void>) | undefined;
@@ -127,7 +127,7 @@ export class Client {
     // From the first call on somebody listens, so that an error can say what is wrong with the connection.
     ResultWaiter.of(storage);
     const reply = await (chords.length === 0 ? storage.enqueue(items) : storage.enqueue(items, chords));
-    if (!this.#immediate) this.onEnqueued?.(items, reply);
+    if (!this.#immediate) this.onEnqueued?.(items, reply, storage);
     return reply;
   }
 

@@ -7,6 +7,7 @@ import { Hooks, type PostExecuteHook, type PreExecuteHook, type SignalHandler, t
 import { Lock } from './lock.js';
 import { checkKeys } from './option-check.js';
 import { RateLimit, type RateLimitOptions } from './rate-limit.js';
+import { ScheduleNews } from './schedule-news.js';
 
 export abstract class Controls {
   /** What is registered; for the worker. */
@@ -19,7 +20,11 @@ export abstract class Controls {
   constructor(client: Client) {
     this.#client = client;
     client.onCanceled = (message) => this.hooks.emitCanceled(message, client.codec);
-    client.onEnqueued = (items, reply) => void this.hooks.emitEnqueued(items, reply, client.codec);
+    const news = new ScheduleNews(client.codec);
+    client.onEnqueued = (items, reply, storage) => {
+      news.tell(items, reply, storage);
+      void this.hooks.emitEnqueued(items, reply, client.codec);
+    };
   }
 
   /**

@@ -9,7 +9,7 @@ import { RedisHuey } from './redis-huey.js';
 import { SqliteHuey } from './sqlite-huey.js';
 
 /**
- * A Huey on what HUEY_URL names (redis://, rediss://, sqlite:, memory:), else REDIS_URL, else the SQLite file
+ * A Huey on what HUEY_URL names (redis://, redis+sentinel://, redis+cluster://, rediss for TLS; sqlite:, memory:), else REDIS_URL, else the SQLite file
  * `.huey/<queue>.db` beside the nearest package.json.
  * @throws ConfigurationError
  */

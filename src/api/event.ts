@@ -64,11 +64,14 @@ export interface TaskEventExtras {
 }
 
 const BY_SIGNAL: Partial<Record<SignalName, EventStatus>> = { complete: 'finished', error: 'error-task', executing: 'started' };
-const ERRORS: readonly EventStatus[] = ['error-task', 'timeout'];
+const ERRORS: readonly EventStatus[] = ['error-task', 'error-internal', 'timeout'];
 
-/** What to publish of the end of a run, in this order. */
+/** What to publish of the end of a run, in this order: its signals, and `scheduled` where it waits for the next try. */
 export function eventStatusesOf(outcome: Outcome, decision: Pick<Decision, 'transition'>): EventStatus[] {
-  return signalsOf(outcome, decision).map(statusOfSignal);
+  const statuses = signalsOf(outcome, decision).map(statusOfSignal);
+  const { transition } = decision;
+  const waits = transition.kind === 'requeue' && transition.delayMs > 0;
+  return waits && statuses.includes('retrying') ? [...statuses, 'scheduled'] : statuses;
 }
 
 export function statusOfSignal(signal: SignalName): EventStatus {
@@ -98,8 +101,13 @@ export function taskEvent(
   };
 }
 
+/** An event that concerns no task. `now` is ms since 1970. */
+export function plainEvent(status: EventStatus, now: number): HueyEvent {
+  return { status, error: ERRORS.includes(status), timestamp: now / SECOND_MS };
+}
+
 export function gapEvent(now: number): HueyEvent {
-  return { status: 'gap', error: false, timestamp: now / SECOND_MS };
+  return plainEvent('gap', now);
 }
 
 /** For `publishEvents`. */

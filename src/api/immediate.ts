@@ -21,6 +21,7 @@ import { eventStatusesOf, taskEvent } from './event.js';
 import { EventPublisher } from './events.js';
 import type { Hooks } from './hooks.js';
 import type { RunOwner } from './running-task.js';
+import { ScheduleNews } from './schedule-news.js';
 import { parseChunk, TaskRunner } from './task-runner.js';
 
 const CONSUMER = 'immediate';
@@ -36,6 +37,7 @@ export class ImmediateStorage extends MemoryStorage {
   readonly #huey: ImmediateCore;
   readonly #runner: TaskRunner;
   readonly #events: EventPublisher;
+  readonly #scheduled: ScheduleNews;
   /** What is being run, and when the one who runs it is through with everything. */
   readonly #taken = new Map<string, Promise<void>>();
   readonly #watches = new Map<string, RunWatch>();
@@ -47,11 +49,13 @@ export class ImmediateStorage extends MemoryStorage {
     this.#huey = huey;
     this.#runner = new TaskRunner(huey, { storage: this, consumer: CONSUMER });
     this.#events = new EventPublisher(this);
+    this.#scheduled = new ScheduleNews(huey.codec);
   }
 
   /** Answers once everything that is ready has run, also what followed from it. */
   override async enqueue(items: readonly EnqueueItem[], chords: readonly ChordPlan[] = []): Promise<EnqueueReply> {
     const reply = await super.enqueue(items, chords);
+    this.#scheduled.tell(items, reply, this);
     await this.#huey.hooks.emitEnqueued(items, reply, this.#huey.codec);
     await this.#runReady();
     // Somebody else, who enqueued at the same time, may have taken one of these. This cannot end in a circle: who waits
@@ -122,8 +126,9 @@ export class ImmediateStorage extends MemoryStorage {
       intermediateErrors: settings.storeIntermediateErrors ?? false,
       codec,
     });
-    await this.#commit(this.#withoutDelay(message.head, outcome, decision.transition));
-    await this.#tell(message, outcome, decision, now, durationMs);
+    const transition = this.#withoutDelay(message.head, outcome, decision.transition);
+    await this.#commit(transition);
+    await this.#tell(message, outcome, { ...decision, transition }, now, durationMs);
   }
 
   /** A retry is due at once. */

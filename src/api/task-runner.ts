@@ -4,7 +4,7 @@
  *  2. the context that `currentTask()` gives, and the hooks around the function;
  *  3. whatever is thrown becomes an outcome; whatever is returned becomes a record, within its limits.
  */
-import { instantMs, type DateInput } from '../runtime/clock.js';
+import { durationMs, instantMs } from '../runtime/clock.js';
 import { encodeRecord } from '../runtime/completion.js';
 import { errorInfo, fromErrorData } from '../runtime/error-data.js';
 import {
@@ -219,9 +219,14 @@ function afterThrow(thrown: unknown, skewMs: number): Outcome {
   if (thrown instanceof CancelExecution) return { kind: 'cancel', retry: thrown.retry, reason: thrown.message };
   if (thrown instanceof RetryTask) {
     try {
-      const delayMs = thrown.eta === undefined ? (thrown.delay ?? 0) * SECOND_MS : instantMs(thrown.eta as DateInput) - storageNow(skewMs);
-      if (!Number.isFinite(delayMs)) throw new RangeError(`RetryTask: the delay is ${String(thrown.delay)}`);
-      return { kind: 'retry', delayMs: Math.max(0, delayMs) };
+      const { delay = 0, eta } = thrown;
+      return {
+        kind: 'retry',
+        delayMs:
+          eta === undefined
+            ? durationMs(typeof delay === 'number' ? Math.max(0, delay) : delay, 'delay of RetryTask')
+            : Math.max(0, instantMs(eta) - storageNow(skewMs)),
+      };
     } catch (error) {
       return { kind: 'error', error: errorInfo(error) };
     }

@@ -57,7 +57,7 @@ export function parseConnectionUrl(
       return { kind: 'sqlite', filename: file === '' ? embeddedFile(queue, cwd) : path.resolve(cwd, file) };
     }
     case 'file:':
-      return { kind: 'sqlite', filename: fileURLToPath(url) };
+      return { kind: 'sqlite', filename: fileOfUrl(url, source) };
     case 'memory:':
       return { kind: 'memory' };
     default:
@@ -65,6 +65,14 @@ export function parseConnectionUrl(
         `${source} must begin with redis://, rediss://, redis+sentinel://, redis+cluster://, sqlite: or memory:${scheme === undefined ? '' : `; it begins with ${scheme}`}`,
         'bad-url',
       );
+  }
+}
+
+function fileOfUrl(url: string, source: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new ConfigurationError(`${source} names no file: ${(cause as Error).message}`, 'bad-url', { cause });
   }
 }
 

@@ -3,6 +3,8 @@
  * Errors of waiting and of ended tasks keep the names that Huey gives them (TaskException, ResultTimeout, ...).
  */
 
+import type { DateInput, DurationInput } from './clock.js';
+
 export class HueyException extends Error {
   /** A stable word for programs. */
   readonly code: string;
@@ -241,11 +243,11 @@ export class ResultsDisabled extends HueyException {
 
 /** Thrown by a task: run it again, whatever its retries. Huey: `RetryTask(delay=, eta=)`; the count of retries is not spent. */
 export class RetryTask extends HueyException {
-  readonly delay: number | undefined;
-  readonly eta: unknown;
+  readonly delay: DurationInput | undefined;
+  readonly eta: DateInput | undefined;
 
-  /** @param options.delay seconds from now. @param options.eta a date (Date, luxon DateTime, ISO text). */
-  constructor(options: { delay?: number; eta?: unknown } = {}) {
+  /** @param options.delay seconds from now, or a luxon Duration. @param options.eta a date (Date, luxon DateTime, ISO text). */
+  constructor(options: { delay?: DurationInput; eta?: DateInput } = {}) {
     super('the task asked to be retried', 'retry');
     this.delay = options.delay;
     this.eta = options.eta;

@@ -26,7 +26,7 @@
  */
 import { encodeRecord, type FinalState } from './completion.js';
 import type { TaskErrorMetadata } from './errors.js';
-import { endsAlong, errorOf, handlerItem, laterStages } from './links.js';
+import { endsAlong, errorOf, forAttempt, handlerItem, laterStages } from './links.js';
 import {
   DEATHS_MAX,
   DELAY_MAX_MS,
@@ -160,11 +160,15 @@ export function buryUnreadable(text: string, reason: string): Decision {
 
 /** The wait before the next try: the delay, multiplied by the backoff for every retry that was spent. Huey's rule, with a ceiling. */
 export function retryDelayMs(message: Message): number {
-  const { retryDelayMs: first = 0, retryBackoff = 1, retries = 0 } = message.body;
-  const spent = Math.max(0, retries - message.head.retries);
-  const delayMs = first * retryBackoff ** spent;
   // A body comes from outside: nonsense in it must not become a transition that no storage takes.
+  const { retryDelayMs: first, retryBackoff, retries } = message.body;
+  const spent = Math.max(0, numberOr(retries, 0) - message.head.retries);
+  const delayMs = numberOr(first, 0) * numberOr(retryBackoff, 1) ** spent;
   return delayMs > 0 ? Math.min(RETRY_DELAY_MAX_MS, delayMs) : 0;
+}
+
+function numberOr(value: unknown, fallback: number): number {
+  return typeof value === 'number' ? value : fallback;
 }
 
 function afterFailure(
@@ -178,7 +182,8 @@ function afterFailure(
   if (head.retries > 0) {
     const again = spendRetry(text, message);
     if (context.intermediateErrors !== true || message.body.onError === undefined) return again;
-    return { ...again, transition: withEffects(again.transition, { enqueue: [handlerItem(message.body.onError, error, context.codec)] }) };
+    const handler = handlerItem(forAttempt(message.body.onError, head.attempts + 1), error, context.codec);
+    return { ...again, transition: withEffects(again.transition, { enqueue: [handler] }) };
   }
   const metadata = failureOf(error, head.id, head.retries, false);
   return settle(message, 'failed', JSON.stringify(metadata), context.resultTtlMs, signal, context, error);

@@ -78,3 +78,5 @@ export const TIMEOUT_GRACE_MS = 5 * SECOND_MS;
 export const STOP_GRACE_MS = 25 * SECOND_MS;
 export const SCHEDULER_INTERVAL_MS = SECOND_MS;
 export const CATCH_UP_MS = MINUTE_MS;
+/** The file of `--health-file` is touched this often. */
+export const HEALTH_FILE_INTERVAL_MS = 5 * SECOND_MS;

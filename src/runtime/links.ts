@@ -13,8 +13,8 @@ import { encodeRecord } from './completion.js';
 import { PayloadError } from './errors.js';
 import type { ErrorInfo } from './lifecycle.js';
 import { isGenerated } from './ids.js';
-import { HANDED_ERROR_MAX_CHARS, MESSAGE_MAX_BYTES, RESULT_TTL_MS, SECOND_MS } from './limits.js';
-import { readHead, type Body, type Stage } from './message.js';
+import { HANDED_ERROR_MAX_CHARS, ID_MAX_CHARS, MESSAGE_MAX_BYTES, RESULT_TTL_MS, SECOND_MS } from './limits.js';
+import { encodeHead, readHead, type Body, type Stage } from './message.js';
 import { PLAIN_CODEC, type PayloadCodec } from './payload-codec.js';
 import { isPlainObject } from './serializer.js';
 import type { Effects, EnqueueItem, IfKnown } from './storage.js';
@@ -50,6 +50,16 @@ export function ifKnown(id: string, { ids, chord }: LaterStages): IfKnown | unde
 export function endsAlong(ids: readonly string[], reason: string): Pick<Effects, 'also'> {
   const record = encodeRecord('canceled', JSON.stringify({ reason }));
   return ids.length === 0 ? {} : { also: ids.map((id) => ({ id, record, ttlSeconds: RESULT_TTL_MS / SECOND_MS })) };
+}
+
+/** The handler of an attempt that is not the last one: a call of its own, and so under an id of its own. */
+export function forAttempt(handler: Stage, attempt: number): Stage {
+  const { head, body } = handler;
+  const own = readHead(head, -2);
+  const suffix = `-${attempt}`;
+  const id = own.id.slice(0, ID_MAX_CHARS - suffix.length) + suffix;
+  const behind = body.onError === undefined ? body : { ...body, onError: forAttempt(body.onError, attempt) };
+  return { ...handler, head: encodeHead({ ...own, id }), body: behind };
 }
 
 export interface LaterStages {

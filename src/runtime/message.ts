@@ -23,14 +23,18 @@
  *      38           id, up to a blank; then the task's name, up to the quote
  */
 import { ConfigurationError, MalformedMessage } from './errors.js';
-import { NAME_MAX_CHARS } from './limits.js';
+import { ID_MAX_CHARS, KEY_MAX_CHARS, NAME_MAX_CHARS, RESULT_TTL_MAX_MS } from './limits.js';
 
 export const MESSAGE_VERSION = '1';
 /** Between the messages of a chunk. */
 export const SEPARATOR = ',\n';
 
 const AT = { version: 2, care: 3, attempts: 4, retries: 8, lapses: 12, deaths: 13, priority: 14, timeout: 19, expiry: 25, id: 38 } as const;
-const HEAD_PATTERN = /^\["1[0-7][0-9a-z]{10}[+-]\d{4}[0-9a-z]{6}\d{13}[!#-[\]-~]+ [^"\\]+",/;
+/** The Lua scripts ask for the same, but for the numbers (redis-lua.ts). */
+const HEAD = `1[0-7][0-9a-z]{10}[+-]\\d{4}[0-9a-z]{6}\\d{13}[!#-[\\]-~]{1,${ID_MAX_CHARS}} [^"\\\\\\u0000-\\u001f\\u007f]+`;
+const HEAD_PATTERN = new RegExp(`^\\["${HEAD}",`);
+const ID_PATTERN = new RegExp(`^[!#-[\\]-~]{1,${ID_MAX_CHARS}}$`);
+const STAGE_HEAD_PATTERN = new RegExp(`^${HEAD}$`);
 
 /** The mutable part. */
 export interface Head {
@@ -152,7 +156,8 @@ function bodyText(text: string, bodyStart: number): string {
 
 /** Reads the head by position, without parsing the rest. @throws MalformedMessage */
 export function decodeHead(text: string): Head {
-  if (!HEAD_PATTERN.test(text)) throw new MalformedMessage('not a message of version 1');
+  // What comes over a port may be no text, and a list of one text would look like it.
+  if (typeof text !== 'string' || !HEAD_PATTERN.test(text)) throw new MalformedMessage('not a message of version 1');
   return readHead(text, 0);
 }
 
@@ -213,10 +218,55 @@ export function decodeMessageWith(text: string, readBody: (body: unknown, head: 
   return { head, body: readBody(body, head), notes: isRecord(notes) ? notes : {} };
 }
 
-/** The one look at a body from outside. @throws MalformedMessage */
+/**
+ * The one look at a body from outside. What only its own task reads is left to that; what storages and other tasks get
+ * to see must be as it should be.
+ * @throws MalformedMessage
+ */
 export function checkBody(body: unknown): Body {
-  if (!isRecord(body) || !Array.isArray(body['args'])) throw new MalformedMessage('the body of the message has no list of arguments');
-  return body as unknown as Body;
+  const unchecked: unknown[] = [body];
+  while (unchecked.length > 0) {
+    const next = unchecked.pop();
+    if (!isRecord(next) || !Array.isArray(next['args'])) throw new MalformedMessage('the body of the message has no list of arguments');
+    const { resultTtlMs, next: later, onError, chord, collect, unique } = next;
+    if (resultTtlMs !== undefined && !isWithin(resultTtlMs, RESULT_TTL_MAX_MS)) throw badField('resultTtlMs');
+    if (later !== undefined) unchecked.push(bodyOfStage(later, 'next'));
+    if (onError !== undefined) unchecked.push(bodyOfStage(onError, 'onError'));
+    if (
+      chord !== undefined &&
+      !(isRecord(chord) && isId(chord['id']) && Number.isSafeInteger(chord['index']) && isWithin(chord['index']))
+    ) {
+      throw badField('chord');
+    }
+    if (collect !== undefined && !isId(collect)) throw badField('collect');
+    if (unique !== undefined && !(isRecord(unique) && isUniqueKey(unique['key']))) throw badField('unique');
+  }
+  return body as Body;
+}
+
+function bodyOfStage(stage: unknown, field: string): unknown {
+  if (!isRecord(stage)) throw badField(field);
+  const { head, body, delayMs, etaMs } = stage;
+  const isDue = delayMs === undefined ? etaMs === undefined || isWithin(etaMs) : etaMs === undefined && isWithin(delayMs);
+  if (typeof head !== 'string' || !STAGE_HEAD_PATTERN.test(head) || !isDue) throw badField(field);
+  return body;
+}
+
+function badField(field: string): MalformedMessage {
+  return new MalformedMessage(`the body of the message has no good "${field}"`);
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === 'string' && ID_PATTERN.test(value);
+}
+
+function isUniqueKey(value: unknown): boolean {
+  return typeof value === 'string' && value.length > 0 && value.length <= KEY_MAX_CHARS;
+}
+
+/** A number from 0 on. */
+function isWithin(value: unknown, max = Number.MAX_VALUE): boolean {
+  return typeof value === 'number' && value >= 0 && value <= max;
 }
 
 function parseParts(text: string): unknown[] {

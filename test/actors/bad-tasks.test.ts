@@ -101,6 +101,19 @@ describe('a task that takes its thread down', () => {
     await poll('a word about it', () => world.logged(/belongs to no task/).length > 0);
     assert.equal(await (await tasks.add(1, 2)).get(WAIT), 3);
   });
+
+  it('is not blamed for the timer that another one left behind in its thread', async (t) => {
+    const world = await ConsumerWorld.make(t, MEMORY);
+    const { tasks } = world;
+    const { file } = world.journal();
+    await world.start({ workers: 1 });
+    const left = await tasks.leaveTimer();
+    // It runs while the timer throws, in the only thread that there is.
+    const innocent = await tasks.rest(file, 'innocent', 0.5);
+    assert.equal(await left.get(WAIT), 'left');
+    assert.equal(await innocent.get(WAIT), 'innocent');
+    await poll('a word about it', () => world.logged(/belongs to no task/).length > 0);
+  });
 });
 
 describe('a task that does not end', () => {

@@ -54,6 +54,23 @@ describe('huey.events', () => {
     assert.equal(seen[0]?.duration, undefined);
   });
 
+  it('tells of what a producer puts into the schedule, and when it is due', async () => {
+    for (const immediate of [false, true]) {
+      const huey = new MemoryHuey(freshQueue(), { immediate });
+      const work = huey.task(function work() {});
+      const stream = huey.events();
+      await stream.listening;
+      const eta = new Date(Date.now() + 60_000);
+      await work.withOptions({ id: 'there' }).schedule({ eta });
+      await work.withOptions({ id: 'there' }).schedule({ eta });
+      await work.schedule({ id: 'later', delay: 3600 });
+      const [first, second] = await take(stream, 2);
+      assert.deepEqual([first?.status, first?.id, first?.task, first?.executeTime], ['scheduled', 'there', 'work', eta.getTime() / 1000]);
+      assert.deepEqual([second?.status, second?.id, second?.error], ['scheduled', 'later', false]);
+      assert.ok((second?.executeTime ?? 0) > eta.getTime() / 1000);
+    }
+  });
+
   it('tells every listener of the queue, in any process', async () => {
     const queue = freshQueue();
     const [a, b] = [new MemoryHuey(queue).events(), new MemoryHuey(queue).events()];
@@ -209,6 +226,9 @@ describe('an event', () => {
     const settle = { transition: { kind: 'settle', id: 'a', record: 'd', ttlSeconds: 1 } } as const;
     assert.deepEqual(eventStatusesOf({ kind: 'complete', record: 'd', ttlSeconds: 1 }, settle), ['finished']);
     assert.deepEqual(eventStatusesOf({ kind: 'error', error }, requeue), ['error-task', 'retrying']);
+    const later = { transition: { ...requeue.transition, delayMs: 5 } };
+    assert.deepEqual(eventStatusesOf({ kind: 'retry', delayMs: 5 }, later), ['retrying', 'scheduled']);
+    assert.deepEqual(eventStatusesOf({ kind: 'unknown-task' }, later), []);
     assert.deepEqual(eventStatusesOf({ kind: 'locked', error }, requeue), ['locked', 'retrying']);
     assert.deepEqual(eventStatusesOf({ kind: 'revoked' }, settle), ['revoked']);
   });

@@ -148,6 +148,27 @@ describe('RedisHuey', () => {
     cluster.disconnect();
   });
 
+  it('takes the nodes of a cluster, with options for all of them', () => {
+    const options = { cluster: ['a:7000', { host: 'b', port: 7001 }], password: 'p', resultTtl: 5 };
+    assert.deepEqual(new RedisHuey('q', options).connection, {
+      kind: 'redis',
+      cluster: { nodes: ['a:7000', { host: 'b', port: 7001 }], options: { redisOptions: { password: 'p' } } },
+    });
+    for (const wrong of [[], 'a:7000', [7000], ['a:b'], [{ host: 'a' }]]) {
+      assert.throws(() => new RedisHuey('q', { cluster: wrong as never }), ConfigurationError);
+    }
+    assert.throws(() => new RedisHuey('q', { cluster: ['a'], url: 'redis://b' }), /give one of them/);
+    assert.throws(() => new RedisHuey('q', { cluster: ['a'], host: 'b' }), /host of a client has no meaning in a cluster/);
+  });
+
+  it('takes sentinels and a cluster by URL too, also from the environment', () => {
+    for (const url of ['redis+sentinel://s:1/m', 'rediss+cluster://a,b']) {
+      process.env['HUEY_URL'] = url;
+      assert.deepEqual(createHuey('q').connection, { kind: 'redis', url });
+      assert.deepEqual(new RedisHuey('q').connection, { kind: 'redis', url });
+    }
+  });
+
   it('refuses what it does not know, and functions that would be lost', () => {
     assert.throws(() => new RedisHuey('q', { hots: 'h' } as never), /did you mean "host"\?/);
     assert.throws(() => new RedisHuey('q', { url: 'sqlite:x' }), { code: 'bad-url' });

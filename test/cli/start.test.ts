@@ -1,8 +1,10 @@
 /** What happens when a consumer starts, or cannot: the import's own error, no stack trace, exit code 1. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { poll } from '../support/poll.js';
 import { projectRoot } from '../support/project-root.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -97,7 +99,7 @@ describe('a consumer that starts', () => {
     await child.waitFor(RUNNING);
     assert.match(
       child.stdout(),
-      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}huey-runtime is running {2}queue=cli storage=\S+ workers=1 tasks=1 periodic=0\n/,
+      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}huey-runtime is running {2}queue=cli storage=\S+ workers=1 tasks=1 periodic=0\n/m,
     );
     assert.equal(child.stderr(), '');
   });
@@ -146,7 +148,7 @@ describe('a consumer that starts', () => {
     child.kill('SIGTERM');
     assert.deepEqual(await child.exited, { code: 0, signal: null });
     assert.equal(child.output(), '');
-    assert.match(await readFile(file, 'utf8'), /^before\n.*is running/);
+    assert.match(await readFile(file, 'utf8'), /^before\n[^]*is running/);
   });
 
   it('says nothing but errors with -q', async (t) => {
@@ -183,6 +185,25 @@ console.log('the other copy', process.argv.slice(2).join(' '));`,
     assert.deepEqual(await child.exited, { code: 7, signal: null });
   });
 
+  it('ends with the command that was killed', async (t) => {
+    const cwd = await tempDir(t);
+    // A copy like this one, in a folder of its own.
+    const own = fileURLToPath(new URL('../../bin/other-copy.js', import.meta.url));
+    await installFake(
+      cwd,
+      `import { followCommand } from ${JSON.stringify(own)};
+followCommand();
+setInterval(() => {}, 1000);
+console.log('the other copy', process.pid);`,
+    );
+    const child = startCommand(t, ['tasks.js'], { cwd });
+    await child.waitFor(/the other copy \d+/);
+    const pid = Number(/the other copy (\d+)/.exec(child.stdout())?.[1]);
+    child.kill('SIGKILL');
+    await child.exited;
+    await poll('its end', () => !isRunning(pid));
+  });
+
   it('does not hand over twice', async (t) => {
     const cwd = await tempDir(t);
     // The fake hands over to this very command, as a copy would that takes the other for its own.
@@ -193,6 +214,15 @@ console.log('the other copy', process.argv.slice(2).join(' '));`,
     assert.match(stderr, /made no Huey/);
   });
 });
+
+/** Nobody may collect a process whose parent was killed: then it stays as a zombie, which runs no more. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 /** A folder with another huey-runtime than this one, whose command is this script. */
 async function installFake(folder: string, script: string): Promise<void> {

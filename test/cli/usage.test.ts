@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { readCommandLine } from '../../bin/command-line.js';
 import { nearest } from '../../bin/nearest.js';
 import { OPTION_NAMES, optionOf, variableOf } from '../../bin/options.js';
@@ -140,24 +139,6 @@ describe('the options', () => {
     ];
     for (const [args, says] of wrong)
       await assert.rejects(read(args), (error) => error instanceof UsageError && says.test(error.message), args.join(' '));
-  });
-
-  it('never fail otherwise than by a line, whatever is typed', async () => {
-    const word = fc.oneof(
-      fc.string({ maxLength: 12 }),
-      fc.constantFrom(...OPTION_NAMES.map((name) => `--${name}`), '-w', '-n', '-vqS', '--', '-', '--=', '3', '-1', 'tasks.js'),
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.array(word, { maxLength: 6 }), async (argv) => {
-        try {
-          await readCommandLine(argv, {});
-        } catch (error) {
-          assert.ok(error instanceof UsageError, String(error));
-          assert.doesNotMatch(error.message, /\n/);
-        }
-      }),
-      { numRuns: 300 },
-    );
   });
 });
 

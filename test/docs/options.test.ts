@@ -122,7 +122,7 @@ describe('docs/options.md', () => {
       }
     };
     const meaning = new Map(rowsOf('The consumer').map((cells) => [cells[3]?.replaceAll('`', '') ?? '', cells[4] ?? '']));
-    for (const name of ['workers', 'grace', 'lease']) {
+    for (const name of ['workers', 'grace', 'lease', 'healthPort']) {
       const [, least = '', most = ''] = /([\d.]+) to (\d+)/.exec(meaning.get(name) ?? '') ?? [];
       const [low, high] = [Number(least), Number(most)];
       assert.ok(fits({ [name]: low }) && fits({ [name]: high }), name);

@@ -4,21 +4,22 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { LEASE_MS } from '../../src/runtime/limits.js';
 import { MemoryStorage } from '../../src/runtime/storage/memory.js';
-import { crashRun, type FaultPoint, type Scenario, type WorldStorage } from './model/crash-run.js';
-import { FAULT_KINDS } from './model/lossy-storage.js';
+import type { WorldStorage } from './model/crash-run.js';
+import { pointsOf, strikeAll } from './model/points.js';
 import { QUEUE } from './model/process.js';
 import { SCENARIOS } from './model/scenarios.js';
 
 const START_MS = Date.UTC(2026, 0, 1);
-/** Most of a run is waiting for a turn. */
 const AT_ONCE = 64;
 
-function memoryWorld(): WorldStorage {
+async function memoryWorld(): Promise<WorldStorage> {
   let now = START_MS;
   const observer = new MemoryStorage(QUEUE, { now: () => now });
   return {
     observer,
+    leaseMs: LEASE_MS,
     connect: async () => observer.another(),
     advance: (ms) => {
       now += ms;
@@ -26,36 +27,13 @@ function memoryWorld(): WorldStorage {
   };
 }
 
-/** Gives how many faults did strike. */
-async function atEachPoint(scenario: Scenario): Promise<number> {
-  const { producerCalls, consumerCalls } = await crashRun(scenario, memoryWorld());
-  const points: FaultPoint[] = FAULT_KINDS.flatMap((kind) => [
-    ...producerCalls.map((_, i) => ({ role: 'producer' as const, kind, at: i + 1 })),
-    ...consumerCalls.map((_, i) => ({ role: 'consumer' as const, kind, at: i + 1 })),
-  ]);
-  let struck = 0;
-  const failures: string[] = [];
-  const walk = async (): Promise<void> => {
-    for (let point = points.shift(); point !== undefined; point = points.shift()) {
-      const { role, kind, at } = point;
-      const method = (role === 'producer' ? producerCalls : consumerCalls)[at - 1] ?? '';
-      try {
-        if ((await crashRun(scenario, memoryWorld(), point)).struck) struck++;
-      } catch (error) {
-        failures.push(`${kind} at call ${at} of the ${role} (${method}): ${(error as Error).message}`);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, walk));
-  assert.deepEqual(failures, []);
-  return struck;
-}
-
 describe('whatever call a crash or a lost message strikes', () => {
   for (const scenario of SCENARIOS) {
     it(`keeps the promises for ${scenario.name}`, async (t) => {
-      const struck = await atEachPoint(scenario);
+      const points = await pointsOf(scenario, await memoryWorld());
+      const { struck, failures } = await strikeAll(points, memoryWorld, AT_ONCE);
       t.diagnostic(`${struck} faults struck`);
+      assert.deepEqual(failures, []);
       assert.ok(struck >= 10, `only ${struck} faults struck`);
     });
   }

@@ -196,7 +196,7 @@ describe('a task that fails', () => {
   });
 
   it('whose body says nonsense about the wait is tried again at once', () => {
-    for (const nonsense of ['soon', null, -5, {}, [1, 2]]) {
+    for (const nonsense of ['soon', null, -5, {}, [1, 2], [{ toString: 0 }]]) {
       const message = text({ retries: 1 }, { retries: 1, retryDelayMs: nonsense, retryBackoff: nonsense });
       assert.equal(requeued(decideOn(message, { kind: 'error', error: ERROR })).delayMs, 0, JSON.stringify(nonsense));
     }
@@ -234,6 +234,24 @@ describe('a task that asks for something', () => {
       const { head } = requeued(decideOn(text({ retries }), { kind: 'cancel', retry, reason: 'enough' }));
       assert.deepEqual([head.retries, head.attempts], [left, 1]);
     }
+  });
+});
+
+describe('a task over its rate limit', () => {
+  const over = (retry: boolean): Outcome => ({ kind: 'rate-limited', error: { ...ERROR, code: 'rate-limited' }, resetMs: 5000, retry });
+
+  it('waits for the end of the window, or its own delay, and no retry is spent', () => {
+    for (const retries of [0, 2]) {
+      const { head, delayMs } = requeued(decideOn(text({ retries }), over(true)));
+      assert.deepEqual([head.retries, head.attempts, delayMs], [retries, 1, 5000]);
+    }
+    assert.equal(requeued(decideOn(text({}, { retryDelayMs: 700 }), over(true))).delayMs, 700);
+  });
+
+  it('spends a retry where it says so, and fails without one', () => {
+    const { head, delayMs } = requeued(decideOn(text({ retries: 2 }), over(false)));
+    assert.deepEqual([head.retries, head.attempts, delayMs], [1, 1, 5000]);
+    assert.equal(settled(decideOn(text(), over(false))).state, 'failed');
   });
 });
 

@@ -126,7 +126,9 @@ export function describeLease({ check, checkLong }: Checks): void {
   });
 
   check('puts what is no message aside as dead, with its bytes, and goes on', async (world) => {
-    const bad = ['hello', '["1 nearly a message', message('x').slice(0, 30), '{"id":1}'];
+    // Ids that no record could carry would come back for ever.
+    const odd = [message('ü'), message('x'.repeat(129)), message('x', { name: 'a\u0001b' }), message('a\u007f')];
+    const bad = ['hello', '["1 nearly a message', message('x').slice(0, 30), '{"id":1}', ...odd];
     for (const text of bad) await world.fixture.pushRaw(text);
     await world.enqueue(message('a'));
     const consumer = await world.consumer();
@@ -143,7 +145,7 @@ export function describeLease({ check, checkLong }: Checks): void {
       new Map(ids.map((id, n) => [id, [bad[n], 'malformed']])),
     );
     const { ready, running, scheduled, dead: count } = await world.storage.counts();
-    assert.deepEqual({ ready, running, scheduled, count }, { ready: 0, running: 1, scheduled: 0, count: 4 });
+    assert.deepEqual({ ready, running, scheduled, count }, { ready: 0, running: 1, scheduled: 0, count: bad.length });
   });
 
   check('gives a message of another version back for a second, whatever it looks like', async (world) => {

@@ -29,6 +29,19 @@ export function describeLinks({ check, checkLong }: Checks): void {
     assert.deepEqual((await world.storage.enqueue(items(['next']))).duplicates, [0]);
   });
 
+  check('stores what a failed attempt brings about, though the task is tried again', async (world) => {
+    const consumer = await world.consumer();
+    for (const delayMs of [0, 60_000]) {
+      const id = `a${delayMs}`;
+      await world.enqueue(message(id));
+      await consumer.take();
+      const effects = { enqueue: [{ text: message(`handler-${id}`, { priority: 1 }) }] };
+      await consumer.move({ kind: 'requeue', id, text: message(id), delayMs, at: 'tail', effects });
+      assert.deepEqual(await world.readyIds(), delayMs === 0 ? [`handler-${id}`, id] : [`handler-${id}`]);
+      await consumer.finish(...(await consumer.takeIds()));
+    }
+  });
+
   check('makes a relative expiry of what follows absolute at the end before it', async (world) => {
     await world.enqueue(message('a'));
     const consumer = await world.consumer();

@@ -120,10 +120,10 @@ export function describeWait({ check }: Checks): void {
   });
 
   check('shares between two that wait', async (world) => {
-    const [first, second] = await Promise.all([
-      begunWait(await world.consumer('c1')),
-      begunWait(await world.consumer('c2', await world.fixture.another())),
-    ]);
+    const consumers = [await world.consumer('c1'), await world.consumer('c2', await world.fixture.another())] as const;
+    // The first wait makes a connection, which may take longer than it takes the other one to have taken both.
+    for (const consumer of consumers) await wait(consumer, {}, 1);
+    const [first, second] = await Promise.all([begunWait(consumers[0]), begunWait(consumers[1])]);
     await world.storage.enqueue(items(['a', 'b']));
     const taken = (await Promise.all([first.ended, second.ended])).map(idsOf);
     assert.deepEqual(taken.flat().sort(), ['a', 'b']);

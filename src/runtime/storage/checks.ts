@@ -14,8 +14,8 @@ import type {
   ChordPlan,
   Effects,
   EnqueueItem,
-  InstanceClaim,
   IfKnown,
+  InstanceClaim,
   LockOwner,
   Mark,
   MarkTarget,
@@ -51,7 +51,7 @@ export interface CheckedEffects extends Omit<Effects, 'enqueue' | 'also'> {
 
 export type CheckedTransition =
   | (Omit<Extract<Transition, { kind: 'settle' }>, 'effects'> & { effects: CheckedEffects | undefined })
-  | (Extract<Transition, { kind: 'requeue' }> & { head: Head })
+  | (Omit<Extract<Transition, { kind: 'requeue' }>, 'effects'> & { head: Head; effects: CheckedEffects | undefined })
   | (Omit<Extract<Transition, { kind: 'bury' }>, 'effects'> & { effects: CheckedEffects | undefined });
 
 export interface CheckedStep extends Omit<StepCall, 'completions' | 'transitions'> {
@@ -126,12 +126,12 @@ export function checkTransition(transition: Transition): CheckedTransition {
     case 'settle':
     case 'bury':
       checkNumber('ttlSeconds', transition.ttlSeconds);
-      return { ...transition, effects: transition.effects === undefined ? undefined : checkEffects(transition.effects) };
+      return { ...transition, effects: effectsOf(transition) };
     case 'requeue': {
       checkNumber('delayMs', transition.delayMs);
       const head = checkMessage(transition.text);
       if (head.id !== transition.id) throw new ConfigurationError(`task ${transition.id} cannot be requeued as ${head.id}`);
-      return { ...transition, head };
+      return { ...transition, head, effects: effectsOf(transition) };
     }
     default: {
       const unknown: never = transition;
@@ -145,6 +145,10 @@ export function checkEnd({ text }: WaitingMessage, transition: Transition): Chec
   const { id } = checkMessage(text);
   if (transition.kind === 'settle' && transition.id === id) return checkTransition(transition);
   throw new ConfigurationError(`what waits as ${id} cannot end by a ${transition.kind} of ${transition.id}`);
+}
+
+function effectsOf({ effects }: Transition): CheckedEffects | undefined {
+  return effects === undefined ? undefined : checkEffects(effects);
 }
 
 export function checkIfKnown(ifKnown: IfKnown): IfKnown {

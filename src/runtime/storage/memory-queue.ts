@@ -280,16 +280,16 @@ export class MemoryQueue {
         if (transition.delayMs > 0 && !this.marks.isCanceled(id, now)) this.#places.schedule(transition.text, now + transition.delayMs);
         else if (transition.at === 'head') givenBack.push(transition.text);
         else this.#places.place(transition.text, 'tail');
-        return;
+        break;
       case 'bury':
       case 'settle':
         if (kind === 'bury') this.#dead.add({ id, text: transition.text, reason: transition.reason, at: now });
         this.#settle(id, transition.record, transition.ttlSeconds, now);
-        if (transition.effects !== undefined) this.#applyEffects(id, transition.effects, now);
-        return;
+        break;
       default:
         transition satisfies never;
     }
+    if (transition.effects !== undefined) this.#applyEffects(id, transition.effects, now);
   }
 
   #applyEffects(id: string, { enqueue, also, chord, endChord, freeUnique }: CheckedEffects, now: number): void {

@@ -15,7 +15,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { COMMAND_TIMEOUT_MS } from '../limits.js';
 import { StorageUnavailable } from '../errors.js';
 import { ClusterRoute } from './redis-cluster.js';
-import { isReadonly, isRefused, translate, withoutCommand } from './redis-errors.js';
+import { isElsewhere, isRefused, translate, withoutCommand } from './redis-errors.js';
 import { SCRIPTS, type ScriptName } from './redis-scripts.js';
 import { redisTarget, type RedisSpec } from './redis-target.js';
 
@@ -24,6 +24,10 @@ export type RedisArgument = string | number | Buffer;
 export type ScriptCommands = Record<ScriptName, (key: string, guard: string, ...args: RedisArgument[]) => Promise<unknown>>;
 
 const RECONNECT_MAX_MS = 1000;
+/** From a connection to its being ready. Who takes it and then says nothing is left: the driver would wait for ever. */
+const GREETING_MS = 2000;
+/** A server that loads its data is asked this often whether it is done; what it estimates itself may be far too long. */
+const LOADING_PAUSE_MS = 250;
 /** While a slot moves from node to node, its calls are tried again this often. */
 const MOVING_PAUSE_MS = 50;
 
@@ -132,6 +136,8 @@ export class RedisConnection {
     this.#client = undefined;
     if (client !== undefined && !this.#closed) this.#events.onLost?.(reason);
     client?.disconnect();
+    // Where nobody answers, an orderly end has no end, and what waits for replies learns of it only then.
+    if (client !== undefined) streamOf(client)?.destroy?.();
     if (this.#wanted) this.#client = this.#connect();
   }
 
@@ -152,18 +158,26 @@ export class RedisConnection {
   #connect(): Redis {
     clearTimeout(this.#reconnecting);
     const client = this.#makeClient();
-    let sentinelError = '';
-    client.on('sentinelError', (error: Error) => (sentinelError = error.message));
     client.on('error', (error: Error) => {
       withoutCommand(error);
-      // What the driver says of all sentinels together leaves out a master that none of them knows.
-      const unknown = error.message.startsWith('All sentinels') && sentinelError.endsWith('invalid reply: null');
-      const said = unknown ? new Error(`no sentinel knows a master of this name; the last was asked: ${sentinelError}`) : error;
+      // The driver speaks so also of sentinels that refuse, or know no such master; and this connection does try again.
+      const [, reason] = /^All sentinels are unreachable.*?(?: Last error: (.*)|$)/.exec(error.message) ?? [];
+      const said = reason === undefined ? error : new Error(`no sentinel names the master: ${reason}`, { cause: error });
       this.#lastError = said;
       // A wrong password stays wrong: whoever waits learns it now, and not at the end of its patience.
       if (isRefused(said)) for (const waiter of [...this.#waiters]) waiter.reject(said);
     });
+    let greeting: NodeJS.Timeout | undefined;
+    client.on('connect', () => {
+      clearTimeout(greeting);
+      greeting = setTimeout(() => {
+        if (client !== this.#client || client.status === 'ready') return;
+        this.#lastError = new Error(`it took a connection and was not ready within ${GREETING_MS / 1000} s`);
+        this.replace(this.#lastError);
+      }, GREETING_MS).unref();
+    });
     client.on('ready', () => {
+      clearTimeout(greeting);
       if (client !== this.#client) return;
       this.#failures = 0;
       this.#reference();
@@ -171,6 +185,7 @@ export class RedisConnection {
       for (const waiter of [...this.#waiters]) waiter.resolve();
     });
     client.on('close', () => {
+      clearTimeout(greeting);
       if (client === this.#client && !this.#closed) this.#events.onLost?.(this.#lastError);
     });
     client.on('end', () => {
@@ -207,10 +222,11 @@ export class RedisConnection {
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
       enableReadyCheck: true,
+      maxLoadingRetryTime: LOADING_PAUSE_MS,
       retryStrategy: (times) => (this.#wanted ? reconnectMs(times) : null),
       // Where no sentinel answers the driver gives up, and this connection begins anew.
       sentinelRetryStrategy: () => null,
-      reconnectOnError: (error) => (isReadonly(error) ? 1 : false),
+      reconnectOnError: (error) => (isElsewhere(error, options.sentinels !== undefined) ? 1 : false),
       scripts,
     };
     return new Redis(this.#route === undefined ? own : { ...own, Connector: this.#route.connector() });
@@ -268,6 +284,7 @@ function retire(client: Redis): void {
 }
 
 interface Stream {
+  destroy?: () => void;
   ref?: () => void;
   unref?: () => void;
   remoteAddress?: string;

@@ -3,7 +3,8 @@ import { ConsumerReaped, HueyException, MalformedMessage, StorageFull, StorageRe
 
 /** Up to 6.2, an error inside a script stands behind words of Redis's own. */
 const READONLY = /(^|[\s-])READONLY\b/;
-const PASSING = /^(LOADING|UNBLOCKED|BUSY|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|MISCONF)\b/;
+const NO_REPLICAS = /(^|[\s-])NOREPLICAS\b/;
+const PASSING = /^(LOADING|UNBLOCKED|BUSY|CLUSTERDOWN|MASTERDOWN)\b|(^|[\s-])MISCONF\b/;
 const MOVING = /^(ASK|TRYAGAIN)\b/;
 const REFUSED = /\b(NOAUTH|WRONGPASS|NOPERM|CROSSSLOT|WRONGTYPE)\b/;
 const CERTIFICATE = /CERT|UNABLE_TO_|ERR_TLS/;
@@ -31,7 +32,8 @@ export function translate(error: unknown): HueyException {
       `the queue's slot is being moved to another node of the cluster, and its calls wait: ${message}`,
       options,
     );
-  if (PASSING.test(message) || READONLY.test(message)) return new StorageUnavailable(`Redis is not ready: ${message}`, options);
+  if ([PASSING, READONLY, NO_REPLICAS].some((words) => words.test(message)))
+    return new StorageUnavailable(`Redis is not ready: ${message}`, options);
   if (message.startsWith('MOVED '))
     return new StorageUnavailable(
       `this node of the cluster does not have the queue; a URL for a cluster begins with redis+cluster:// (${message})`,
@@ -48,9 +50,12 @@ export function isRefused(error: Error): boolean {
   return REFUSED.test(error.message) || NO_CLUSTER.test(error.message) || isCertificate(error);
 }
 
-/** The server has become a replica. */
-export function isReadonly(error: Error): boolean {
-  return READONLY.test(error.message);
+/**
+ * Another server may be the master by now: this one says that it is a replica, or, where sentinels can be asked, that it has lost
+ * its replicas, as a master that was replaced does for seconds before the sentinels tell it.
+ */
+export function isElsewhere(error: Error, hasSentinels: boolean): boolean {
+  return READONLY.test(error.message) || (hasSentinels && NO_REPLICAS.test(error.message));
 }
 
 /** The driver hangs the command to its error: a password, or the arguments of a task, which whoever prints the error would show. */

@@ -11,7 +11,7 @@
  * Positions in a message are those of message.ts plus one: version 3, care 4, lapses 13, deaths 14, priority 15-19,
  * expiry 26-38, id from 39.
  */
-import { DEAD_MAX, DEAD_TTL_MS, DEDUPE_TTL_MS, END_MARKER_TTL_MS, ID_MARK_LIFE_MS, SUSPECT_LAPSES } from '../limits.js';
+import { DEAD_MAX, DEAD_TTL_MS, DEDUPE_TTL_MS, END_MARKER_TTL_MS, ID_MARK_LIFE_MS, ID_MAX_CHARS, SUSPECT_LAPSES } from '../limits.js';
 
 export const PRELUDE = `
 local P = ARGV[1]
@@ -23,6 +23,15 @@ local function expect(name, kind)
   if found ~= 'none' and found ~= kind then
     error('WRONGTYPE ' .. P .. name .. ' is a ' .. found .. ' and not a ' .. kind, 0)
   end
+end
+
+local expected = {}
+
+-- For keys that many items of one call share.
+local function expectOnce(name, kind)
+  if expected[name] then return end
+  expect(name, kind)
+  expected[name] = true
 end
 
 local function free()
@@ -59,8 +68,15 @@ local function inForce(mark)
   return (untilMs == 0 or untilMs > now) and (ends == 0 or ends > now)
 end
 
+local function expectRecord(id)
+  expectOnce('result:' .. (whereIs(id)), 'hash')
+end
+
+-- Of a message in one line; nothing of what is none. The numbers before them are not looked at: that would cost as much
+-- as all the rest, and whoever reads them can do with nonsense.
 local function idAndName(m)
-  return string.match(m, '^([^ "\\\\%c]+) ([^"\\\\%c]+)",', 39)
+  local id, name = string.match(m, '^([^%z\\1-\\32"\\\\\\127-\\255]+) ([^"\\\\%c]+)",', 39)
+  if id and #id <= ${ID_MAX_CHARS} and string.find(m, '^%["1[0-7]') and not string.find(m, '\\n', 1, true) then return id, name end
 end
 `;
 
@@ -113,6 +129,7 @@ end
 local function expectPlaces()
   expect('ready', 'list') expect('suspects', 'list') expect('arrivals', 'hash')
   expect('hi', 'zset') expect('lo', 'zset') expect('scheduled', 'zset')
+  expect('far', 'hash')
 end
 `;
 
@@ -127,6 +144,11 @@ local function settle(id, ttlSeconds, record)
     group = {bucket = bucket, ttl = 0, fields = {}, lines = {}, ids = {}}
     groupOf[bucket] = group
     groups[#groups + 1] = group
+    -- What is about to end without having run was not known when the call was checked.
+    if not expected['result:' .. bucket] then
+      local found = redis.call('TYPE', P .. 'result:' .. bucket).ok
+      group.blocked = found ~= 'none' and found ~= 'hash'
+    end
   end
   if ttlSeconds > group.ttl then group.ttl = ttlSeconds end
   local fields, lines = group.fields, group.lines
@@ -145,9 +167,11 @@ end
 local function flushSettled()
   for _, group in ipairs(groups) do
     local key = P .. 'result:' .. group.bucket
-    inGroups(group.fields, function(...) redis.call('HSET', key, ...) end)
-    -- A little longer than needed, so that the next ones seldom have to prolong it; each value has its own expiry.
-    if redis.call('TTL', key) < group.ttl then redis.call('EXPIRE', key, math.ceil(group.ttl * 1.05) + 60) end
+    if not group.blocked then
+      inGroups(group.fields, function(...) redis.call('HSET', key, ...) end)
+      -- A little longer than needed, so that the next ones seldom have to prolong it; each value has its own expiry.
+      if redis.call('TTL', key) < group.ttl then redis.call('EXPIRE', key, math.ceil(group.ttl * 1.05) + 60) end
+    end
     redis.call('PUBLISH', P .. 'done:' .. group.bucket, table.concat(group.lines, '\\n'))
   end
 end
@@ -187,7 +211,7 @@ end
 export const STORE = `
 local function checkItem(m)
   local id = idAndName(m)
-  if not id or not string.find(m, '^%["1[0-7]') or string.find(m, '\\n', 1, true) then
+  if not id or string.byte(m, 4) % 4 >= 2 and not string.find(m, '^%d%d%d%d%d%d%d%d%d%d%d%d%d', 26) then
     error('MALFORMED not a message of version 1', 0)
   end
   return id
@@ -252,6 +276,26 @@ end
 
 local function freeUnique(key, id)
   if holderOf(key) == id then redis.call('HDEL', P .. 'unique', key) end
+end
+
+local checkOthers
+
+-- Whatever an item may come upon that is to be stored, be it that it takes the place of another.
+local function checkStore(m, when)
+  local id = checkItem(m)
+  expectOnce('ids:' .. (whereIs(id)), 'string')
+  if string.byte(when or '') ~= 123 then return end
+  local item = cjson.decode(when)
+  local holder = item.unique and holderOf(item.unique.key)
+  expectRecord(id)
+  if holder then expectRecord(holder) end
+  if item.replaces then expectRecord(item.replaces) end
+  if item.ifKnown then
+    if item.ifKnown.call then expectOnce('ids:' .. (whereIs(item.ifKnown.call)), 'string') end
+    checkOthers(item.ifKnown)
+  end
+  expectOnce('consumers', 'zset') expectOnce('marks', 'hash')
+  for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do expectOnce('inflight:' .. consumer, 'hash') end
 end
 
 local tellOthers
@@ -323,8 +367,18 @@ local function apply(effects, id)
   if effects.endChord then endChord(effects.endChord) end
 end
 
+function checkOthers(effects)
+  for _, ended in ipairs(effects.also or {}) do expectRecord(ended.id) end
+  if effects.chord then
+    expectOnce('chord:' .. effects.chord.id, 'hash')
+    local callback = redis.call('HGET', P .. 'chord:' .. effects.chord.id, 'callback')
+    if callback then checkStore(callback, '') end
+  end
+end
+
 local function checkEffects(effects)
-  for _, item in ipairs(effects.enqueue or {}) do checkItem(item.text) end
+  for _, item in ipairs(effects.enqueue or {}) do checkStore(item.text, item.when) end
+  checkOthers(effects)
   return effects
 end
 
@@ -336,73 +390,5 @@ local function hintScheduled()
   if not earliest then return end
   local first = redis.call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
   if tonumber(first[2]) == earliest then redis.call('PUBLISH', P .. 'control', 's') end
-end
-`;
-
-/** Whoever is heard: keeps the time since when there was no gap. */
-export const HEARD = `
-local function noteGap(lease)
-  local last = tonumber(redis.call('HGET', P .. 'clock', 'last') or 0)
-  if now - last > lease / 2 or now < last then redis.call('HSET', P .. 'clock', 'awake', now) end
-  if now < last then
-    for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', P .. 'consumers', now + lease, '+inf')) do
-      redis.call('ZADD', P .. 'consumers', now + lease, consumer)
-    end
-    redis.call('HSET', P .. 'clock', 'last', now)
-  end
-end
-
-local function heard(consumer, lease)
-  free()
-  noteGap(lease)
-  redis.call('HSET', P .. 'clock', 'last', now)
-  redis.call('ZADD', P .. 'consumers', now + lease, consumer)
-end
-`;
-
-/** What a consumer held goes back to the head, in the order of the ids; `change` may rewrite a message or keep it. */
-export const GIVE_BACK = `
-local function giveBack(consumer, change)
-  local count = 0
-  local flat = redis.call('HGETALL', P .. 'inflight:' .. consumer)
-  redis.call('DEL', P .. 'inflight:' .. consumer, P .. 'lanes:' .. consumer)
-  giveLandingBack(consumer)
-  redis.call('ZREM', P .. 'consumers', consumer)
-  local names = redis.call('HGETALL', P .. 'instances')
-  for i = 1, #names, 2 do
-    if names[i + 1] == consumer then redis.call('HDEL', P .. 'instances', names[i]) end
-  end
-  local ids, texts = {}, {}
-  for i = 1, #flat, 2 do
-    ids[#ids + 1] = flat[i]
-    texts[flat[i]] = flat[i + 1]
-  end
-  table.sort(ids, function(a, b) return a > b end)
-  for _, id in ipairs(ids) do
-    local m = change(id, texts[id])
-    if m then
-      place(m, true)
-      count = count + 1
-    end
-  end
-  return count
-end
-`;
-
-/** A message that a death gives back: a lapse more, and for one that ran alone a death too. */
-export const CHARGE = `
-local digits = '0123456789abcdefghijklmnopqrstuvwxyz'
-
-local function up(m, at)
-  local value = math.min(tonumber(string.sub(m, at, at), 36) + 1, 35)
-  return string.sub(m, 1, at - 1) .. string.sub(digits, value + 1, value + 1) .. string.sub(m, at + 1)
-end
-
-local function charge(_, m)
-  local lapses = tonumber(string.sub(m, 13, 13), 36)
-  local care = string.byte(m, 4) - 48
-  if care % 2 == 0 then m = string.sub(m, 1, 3) .. (care + 1) .. string.sub(m, 5) end
-  m = up(m, 13)
-  return lapses < ${SUSPECT_LAPSES} and m or up(m, 14)
 end
 `;

@@ -1,10 +1,11 @@
 /**
  * The Lua scripts, one for each verb of the storage. Each says what ARGV it takes and what it returns. The rules that they keep
- * and the parts that they share stand in redis-lua.ts; what stands beside the life of a task in redis-side-scripts.ts.
+ * and the parts that they share stand in redis-lua.ts and redis-consumer-lua.ts; what stands beside the life of a task in redis-side-scripts.ts.
  */
 import { GONE_PAYLOAD } from '../completion.js';
 import { CANCEL_SCRIPTS } from './redis-cancel-scripts.js';
-import { CHARGE, GIVE_BACK, HEARD, PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
+import { CHARGE, GIVE_BACK, HEARD } from './redis-consumer-lua.js';
+import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
 import { STEP } from './redis-step-script.js';
 
@@ -15,7 +16,7 @@ import { STEP } from './redis-step-script.js';
  */
 const ENQUEUE = `${PRELUDE}${PLACE}${SETTLE}${STORE}
 expectPlaces() expectLinks() expectMarks()
-for i = 3, #ARGV, 2 do checkItem(ARGV[i]) end
+for i = 3, #ARGV, 2 do checkStore(ARGV[i], ARGV[i + 1]) end
 local chords = ARGV[2] ~= '' and cjson.decode(ARGV[2]) or {}
 for _, chord in ipairs(chords) do
   checkItem(chord.callback)
@@ -51,6 +52,7 @@ local name, former, tasks = ARGV[4], false, 0
 if name ~= '' then former = redis.call('HGET', P .. 'instances', name) end
 if former == ARGV[2] or not former or not redis.call('ZSCORE', P .. 'consumers', former) then former = '' end
 if former ~= '' and ARGV[5] ~= '1' then return {now, former, -1} end
+if former ~= '' then expectHeld(former) end
 heard(ARGV[2], tonumber(ARGV[3]))
 if former ~= '' then tasks = giveBack(former, charge) end
 if name ~= '' then redis.call('HSET', P .. 'instances', name, ARGV[2]) end
@@ -61,6 +63,7 @@ return {now, former, tasks}
 const BEAT = `${PRELUDE}${HEARD}
 expect('consumers', 'zset') expect('clock', 'hash') expectMarks()
 if not redis.call('ZSCORE', P .. 'consumers', ARGV[2]) then return redis.error_reply('REAPED ' .. ARGV[2]) end
+expect('inflight:' .. ARGV[2], 'hash') expect('landing:' .. ARGV[2], 'list')
 heard(ARGV[2], tonumber(ARGV[3]))
 local landing = redis.call('LLEN', P .. 'landing:' .. ARGV[2])
 local canceled = {}
@@ -72,7 +75,7 @@ return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing,
 
 /** ARGV: prefix, consumer. */
 const UNREGISTER = `${PRELUDE}${PLACE}${GIVE_BACK}
-expectPlaces() expect('consumers', 'zset') expect('instances', 'hash')
+expectPlaces() expectHeld(ARGV[2]) expect('consumers', 'zset') expect('instances', 'hash')
 free()
 return giveBack(ARGV[2], function(_, m) return m end)
 `;
@@ -97,6 +100,7 @@ return count
 const REAP = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}${CHARGE}
 expectPlaces() expectMarks() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
 local lease = tonumber(ARGV[2])
+for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', P .. 'consumers', '-inf', now, 'LIMIT', 0, 20)) do expectHeld(consumer) end
 free()
 noteGap(lease)
 local awake = tonumber(redis.call('HGET', P .. 'clock', 'awake') or 0)
@@ -125,7 +129,7 @@ return reply
 
 /** ARGV: prefix, limit. Returns now, promoted, and when the next is due or ''. */
 const PROMOTE = `${PRELUDE}${PLACE}
-expectPlaces() expectMarks()
+expectPlaces()
 local due = redis.call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', now, 'LIMIT', 0, tonumber(ARGV[2]))
 if #due > 0 then
   inGroups(due, function(...) redis.call('ZREM', P .. 'scheduled', ...) end)
@@ -153,6 +157,7 @@ return 1
 /** ARGV: prefix, minute ms, tasks. Keeps later minutes. */
 const SKIP_TICKS = `${PRELUDE}
 expect('ticks', 'hash')
+free()
 for i = 3, #ARGV do
   local last = tonumber(redis.call('HGET', P .. 'ticks', ARGV[i]) or 0)
   if tonumber(ARGV[2]) > last then redis.call('HSET', P .. 'ticks', ARGV[i], ARGV[2]) end
@@ -174,6 +179,7 @@ return records
 
 /** ARGV: prefix, ids. A value is replaced by the mark of one that was read; the state stays. */
 const REMOVE_RESULTS = `${PRELUDE}
+for i = 2, #ARGV do expectRecord(ARGV[i]) end
 for i = 2, #ARGV do
   local id = ARGV[i]
   local bucket, field = whereIs(id)

@@ -50,6 +50,7 @@ else
   -- A run that was given to somebody else would hold it in vain.
   if not inFlight(lock) then return 0 end
 end
+free()
 redis.call('HSET', P .. 'locks', ARGV[2], cjson.encode(lock))
 return 1
 `;
@@ -60,6 +61,7 @@ local held = holder(ARGV[2])
 if not held or held.token ~= ARGV[3] then return 0 end
 if held.untilMs then
   held.untilMs = now + tonumber(ARGV[4])
+  free()
   redis.call('HSET', P .. 'locks', ARGV[2], cjson.encode(held))
 end
 return 1
@@ -99,6 +101,7 @@ if ARGV[5] == '0' or usage >= limit then
   local left = redis.call('PTTL', key)
   return {usage < limit and 1 or 0, usage, left > 0 and left or 0}
 end
+free()
 usage = redis.call('INCR', key)
 if usage == 1 then redis.call('PEXPIRE', key, per) end
 return {1, usage, redis.call('PTTL', key)}
@@ -113,7 +116,7 @@ return value
 
 /** ARGV: prefix, id. The message starts with a clean record. Returns 1 where there was one. */
 const RETRY_DEAD = `${PRELUDE}${PLACE}
-expectPlaces() expect('dead', 'hash') expect('dead-at', 'zset')
+expectPlaces() expect('dead', 'hash') expect('dead-at', 'zset') expectRecord(ARGV[2])
 local value = redis.call('HGET', P .. 'dead', ARGV[2])
 if not value then return 0 end
 local m = string.sub(value, string.find(value, '\\n', 1, true) + 1)
@@ -129,6 +132,7 @@ return 1
 
 /** ARGV: prefix, id. Returns 1 where there was one. */
 const DROP_DEAD = `${PRELUDE}
+expect('dead', 'hash') expect('dead-at', 'zset')
 redis.call('ZREM', P .. 'dead-at', ARGV[2])
 return redis.call('HDEL', P .. 'dead', ARGV[2])
 `;

@@ -25,6 +25,7 @@ if not redis.call('ZSCORE', P .. 'consumers', consumer) then
   return redis.error_reply('REAPED ' .. consumer)
 end
 
+expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list') expect('lanes:' .. consumer, 'hash')
 local function held()
   return redis.call('HLEN', inflight) + redis.call('LLEN', landing)
 end
@@ -63,7 +64,6 @@ end
 
 -- Parse and check.
 expectPlaces() expectRecords() expectLinks() expect('alien', 'hash')
-expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list')
 local doneIds, doneTtls, doneRecords, n = {}, {}, {}, 0
 local blobs = tonumber(ARGV[9])
 for b = 10, 9 + blobs do
@@ -72,6 +72,7 @@ for b = 10, 9 + blobs do
   while at <= size do
     n = n + 1
     doneIds[n], doneTtls[n], doneRecords[n], at = struct.unpack('>Bc0I4I4c0', blob, at)
+    expectRecord(doneIds[n])
   end
 end
 local transitions, arg = {}, 10 + blobs
@@ -94,6 +95,7 @@ while arg <= #ARGV do
   else
     return redis.error_reply('ERR unknown transition ' .. tostring(kind))
   end
+  expectRecord(move.id)
   transitions[#transitions + 1] = move
 end
 
@@ -192,7 +194,7 @@ end
 local function accept(m)
   if m == '' then return end
   local id, name = idAndName(m)
-  if not id or not string.find(m, '^%["1[0-7]') or string.find(m, '\\n', 1, true) then return oddOne(m) end
+  if not id then return oddOne(m) end
   -- The mark stays until it has ended: whoever leases it next, if this consumer dies before, must find it canceled too.
   if isCanceled(id) then return drop(id, name, 'canceled', 'c', m) end
   if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then

@@ -26,7 +26,9 @@ import { describeTarget } from './redis-target.js';
 import { examineServer } from './redis-server-check.js';
 
 /** How much later than asked a blocked read may answer before its connection counts as lost. */
-const WAIT_GRACE_MS = 2000;
+const WAIT_GRACE_MS = 1500;
+/** How long the other connection may take to show that it lives, where this one was found dead and the server alive. */
+const PROBE_MS = 1000;
 /** Where the server refuses to move messages (out of memory), look this often instead. */
 const POLL_MS = 100;
 
@@ -39,7 +41,8 @@ export class RedisStorage extends RedisProducer implements Storage {
   constructor(queue: string, spec: RedisSpec) {
     super(queue, spec);
     this.address = describeTarget(spec);
-    this.#blocking = new RedisConnection(spec, this.keys.ready);
+    // Every connection has a number of its own in the server.
+    this.#blocking = new RedisConnection(spec, this.keys.ready, { onReady: () => (this.#blockingClientId = undefined) });
   }
 
   async open(): Promise<void> {
@@ -94,6 +97,7 @@ export class RedisStorage extends RedisProducer implements Storage {
       }, waitMs + WAIT_GRACE_MS)
       .catch((error: unknown) => {
         this.#blockingClientId = undefined;
+        this.#probe().catch(() => undefined);
         throw error;
       });
     if (refused !== undefined && !translate(refused).message.includes('UNBLOCKED')) await sleep(POLL_MS);
@@ -106,6 +110,15 @@ export class RedisStorage extends RedisProducer implements Storage {
     // Clients are numbered by each server; the other connection may still lead to the one before.
     if (this.commands.peer !== this.#blocking.peer) return this.#blocking.replace();
     this.commands.run((client) => client.client('UNBLOCK', id)).catch(() => this.#blocking.replace());
+  }
+
+  /**
+   * What killed one connection may have killed the other, which shall not take a whole timeout to learn it. The new
+   * connection comes first: where the server itself is silent, nobody is to blame.
+   */
+  async #probe(): Promise<void> {
+    await this.#blocking.run((client) => client.ping());
+    await this.commands.run((client) => client.ping(), PROBE_MS);
   }
 
   async beat(consumer: string, leaseMs: number): Promise<BeatReply> {

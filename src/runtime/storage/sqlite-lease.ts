@@ -219,6 +219,7 @@ export class Lease {
     const marked = transitions.length > 0 && this.#rooms.marks.any();
     for (const move of transitions) {
       if (!own.delete(move.id)) continue;
+      if (move.effects !== undefined) effects.push([move.id, move.effects]);
       if (move.kind === 'requeue') {
         if (move.delayMs > 0 && !(marked && this.#rooms.marks.isCanceled(move.id, now)))
           later.push({ text: move.text, dueAt: now + move.delayMs });
@@ -227,7 +228,6 @@ export class Lease {
       }
       ended.push(move);
       if (move.kind === 'bury') this.#rooms.records.bury(move.id, move.text, move.reason, now);
-      if (move.effects !== undefined) effects.push([move.id, move.effects]);
     }
     this.#rooms.records.settle(ended, now);
     this.#rooms.places.schedule(later);

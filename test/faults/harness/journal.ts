@@ -41,6 +41,15 @@ export class Journal {
     return found;
   }
 
+  /** Those of these that ran more than once, as text with the processes in which they did: for comparing with []. */
+  repeated(ids: readonly string[]): string[] {
+    const byId = this.byId();
+    return ids.flatMap((id) => {
+      const runs = byId.get(id) ?? [];
+      return runs.length < 2 ? [] : [`${id}: ${runs.map(({ pid, at }) => `process ${pid} at ${at}`).join(', ')}`];
+    });
+  }
+
   /** How many runs began so far. */
   count(): number {
     return this.runs().length;

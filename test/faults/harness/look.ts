@@ -13,7 +13,7 @@ export interface Look {
 }
 
 /** Keys that stay by design: results, ids seen, tombstones and counters; what consumers that live have for themselves. */
-const MAY_STAY = /^(result:|ids:|chord:|note:|dead|arrivals$|clock$|consumers$|ticks$|marks$|alien$|keys$|lanes:)/;
+const MAY_STAY = /^(result:|ids:|chord:|note:|dead|arrivals$|clock$|consumers$|ticks$|marks$|alien$|keys$|lanes:|instances$|far$)/;
 const MUST_BE_EMPTY = ['ready', 'ranked', 'suspects', 'scheduled', 'inflight', 'uniques', 'locks'];
 
 export function lookAt(url: string, queue: string): Look {

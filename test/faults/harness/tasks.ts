@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createHuey, currentTask, RedisHuey, SqliteHuey, type Huey } from 'huey-runtime';
-import { noteRun } from './journal.js';
+import { Journal, noteRun } from './journal.js';
 
 const query = new URL(import.meta.url).searchParams;
 export const journalFile = setting('journal', 'HUEY_FAULTS_JOURNAL');
@@ -21,8 +21,8 @@ function openHuey(queue: string, url: string | null): Huey {
   return new RedisHuey(queue, { url });
 }
 
-function note(): void {
-  noteRun(journalFile, currentTask().id);
+function note(): number {
+  return noteRun(journalFile, currentTask().id);
 }
 
 /** Waits for so many milliseconds, as most tasks do. */
@@ -64,4 +64,72 @@ export const locked = huey.task(async function locked(name: string, ms: number) 
     await sleep(ms);
     return true;
   });
+});
+
+/** Gives the instant that stands in the journal for the run whose result it is. */
+export const stamp = huey.task(async function stamp(ms: number) {
+  const at = note();
+  await sleep(ms);
+  return at;
+});
+
+/** Ends once so many of them run at the same time: the proof that there are places for all. */
+export const meet = huey.task(async function meet(file: string, count: number) {
+  note();
+  noteRun(file, currentTask().id);
+  while (new Journal(file).distinct() < count) await sleep(10);
+});
+
+/** Takes its thread down in one of so many runs. */
+export const crashNowAndThen = huey.task(function crashNowAndThen(oneIn: number) {
+  note();
+  if (Math.random() * oneIn < 1) process.exit(1);
+});
+
+export const exit = huey.task(function exit() {
+  note();
+  process.exit(1);
+});
+
+/** Many small objects, kept: the thread's heap is full before the machine's memory is. */
+export const eatMemory = huey.task(function eatMemory() {
+  note();
+  const kept: unknown[] = [];
+  for (;;) kept.push({ number: kept.length, text: String(kept.length) });
+});
+
+export const spin = huey.task(function spin() {
+  note();
+  for (;;);
+});
+
+export const spinUntilStopped = huey.task({ timeout: 0.3, grace: 0.2 }, function spinUntilStopped() {
+  note();
+  for (;;);
+});
+
+export const rejectUnhandled = huey.task(async function rejectUnhandled() {
+  note();
+  void Promise.reject(new RangeError('nobody handles this'));
+  await sleep(60_000);
+});
+
+/** It has ended when its timer throws. */
+export const leaveTimer = huey.task(function leaveTimer() {
+  note();
+  setTimeout(() => {
+    throw new RangeError('from a timer that was left behind');
+  }, 20);
+});
+
+export const throwNull = huey.task(function throwNull() {
+  note();
+  throw null;
+});
+
+export const giveUnencodable = huey.task(function giveUnencodable(what: 'function' | 'cycle' | 'symbol'): unknown {
+  note();
+  const cycle: Record<string, unknown> = {};
+  cycle['self'] = cycle;
+  return { function: () => 1, cycle, symbol: Symbol('bean') }[what];
 });

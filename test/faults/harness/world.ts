@@ -25,8 +25,8 @@ import type { Report } from './report.js';
 
 type Tasks = typeof import('./tasks.js');
 
-/** `none`: the row needs no storage that processes share. */
-export type StorageName = 'redis' | 'sqlite' | 'none';
+/** `none`: the row needs no storage that processes share. With `sentinel` and `cluster` the row starts the servers itself, and sets `url`. */
+export type StorageName = 'redis' | 'sentinel' | 'cluster' | 'sqlite' | 'none';
 
 export interface WorldOptions {
   /** Default redis. */
@@ -75,6 +75,8 @@ export class FaultWorld {
   readonly journal: Journal;
   /** Where this process and its children find the queue, unless they are told otherwise. */
   url: string;
+  /** The server that has the queue, where `url` leads to it by others; for looks behind the storage. */
+  serverUrl: string | undefined;
   /** Ids whose enqueue was acknowledged to this process. */
   readonly enqueued: string[] = [];
   #redis: RedisServer | undefined;
@@ -188,7 +190,7 @@ export class FaultWorld {
 
   /** What stands behind the contract of the storage. A proxy is passed by. */
   look(): Look {
-    return lookAt(this.#redis?.url ?? this.url, this.queue);
+    return lookAt(this.serverUrl ?? this.#redis?.url ?? this.url, this.queue);
   }
 
   /** Final states by id, of those that have one. */

@@ -1,18 +1,16 @@
 /**
  * One scenario with one fault: run it, start again what died, let time go by until all is quiet, and look whether the
- * promises were kept. Time is the storage's and moves only here.
+ * promises were kept. Over memory, time moves only here.
  */
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { currentTask } from '../../../src/api/context.js';
 import type { FinalState, ResultRecord } from '../../../src/runtime/completion.js';
-import { BEATS_PER_LEASE, LEASE_MS } from '../../../src/runtime/limits.js';
+import { BEATS_PER_LEASE } from '../../../src/runtime/limits.js';
 import type { Storage } from '../../../src/runtime/storage.js';
 import { FaultPlan, type FaultKind } from './lossy-storage.js';
 import { App, ModelConsumer } from './process.js';
 
-/** Between two heartbeats. */
-const STEP_MS = LEASE_MS / BEATS_PER_LEASE;
 /** Simulated: an hour. */
 const STEPS_MAX = 720;
 /** Turns of the loop without any change before a consumer counts as quiet. */
@@ -46,6 +44,8 @@ export interface Scenario {
   runs?: Record<string, number>;
   /** So long after the producer the consumer starts. */
   consumerLateMs?: number;
+  /** Waits that nobody has the patience for where the clock cannot be moved. */
+  long?: true;
   /** At least so many beats of a consumer, though nothing is to be done. */
   beats?: number;
   /** Once with each beat. */
@@ -67,7 +67,8 @@ export interface WorldStorage {
   observer: Storage;
   /** A storage of its own for a process. */
   connect(): Promise<Storage>;
-  /** Moves the storage's clock. */
+  readonly leaseMs: number;
+  /** Moves the storage's clock, or waits. */
   advance(ms: number): Promise<void> | void;
 }
 
@@ -75,6 +76,7 @@ export class CrashWorld {
   readonly runs: Run[] = [];
   readonly ended: { id: string; record: ResultRecord | undefined }[] = [];
   readonly observer: Storage;
+  readonly leaseMs: number;
   nowMs = 0;
   readonly #storage: WorldStorage;
   readonly #apps: App[] = [];
@@ -82,6 +84,7 @@ export class CrashWorld {
   constructor(storage: WorldStorage) {
     this.#storage = storage;
     this.observer = storage.observer;
+    this.leaseMs = storage.leaseMs;
   }
 
   async app(plan: FaultPlan): Promise<App> {
@@ -156,7 +159,7 @@ async function consumeUntilQuiet(scenario: Scenario, world: CrashWorld, plan: Fa
         consumer?.end();
         app = await world.app(plan);
         scenario.module(app, world);
-        consumer = new ModelConsumer(app);
+        consumer = new ModelConsumer(app, world.leaseMs);
         lives++;
         await Promise.race([consumer.start(), app.line.died]);
       }
@@ -164,7 +167,7 @@ async function consumeUntilQuiet(scenario: Scenario, world: CrashWorld, plan: Fa
       faults.push(...consumer.faults);
       assert.deepEqual(faults, [], 'no consumer is stopped by what the storage says');
       if (!app.line.dead && step >= (scenario.beats ?? 0) && (await isQuiet(world))) return lives;
-      await world.advance(STEP_MS);
+      await world.advance(world.leaseMs / BEATS_PER_LEASE);
       const { line } = app;
       const living = async (one: App, it: ModelConsumer): Promise<void> => {
         await it.live();

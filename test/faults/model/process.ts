@@ -77,12 +77,14 @@ export class ModelConsumer {
   refused = 0;
   readonly #app: App;
   readonly #storage: Storage;
+  readonly #leaseMs: number;
   readonly #dispatcher: Dispatcher;
   #heartbeat: Heartbeat | undefined;
   readonly #places = new Set<InlinePlace>();
 
-  constructor(app: App) {
+  constructor(app: App, leaseMs = LEASE_MS) {
     this.#app = app;
+    this.#leaseMs = leaseMs;
     this.#storage = app.line.storage;
     const { storage } = app.line;
     this.#dispatcher = new Dispatcher(
@@ -110,12 +112,12 @@ export class ModelConsumer {
   }
 
   async start(): Promise<void> {
-    const { now } = await insist(() => this.#storage.register(this.id, LEASE_MS));
+    const { now } = await insist(() => this.#storage.register(this.id, this.#leaseMs));
     this.#dispatcher.noteStorageTime(now);
     this.#heartbeat = new Heartbeat({
       storage: this.#storage,
       consumer: this.id,
-      leaseMs: LEASE_MS,
+      leaseMs: this.#leaseMs,
       heldIds: () => this.#dispatcher.heldIds(),
       onTime: (time) => this.#dispatcher.noteStorageTime(time),
       onCanceled: (ids) => this.#dispatcher.cancel(ids),

@@ -30,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'a retry with a delay',
+    long: true,
     ends: { a: 'done' },
     runs: { a: 3 },
     module: (app, world) => {
@@ -65,6 +66,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'a task that asks for another run, and one that cancels itself',
+    long: true,
     ends: { again: 'done', enough: 'canceled' },
     runs: { again: 2, enough: 1 },
     manyCalls: true,
@@ -119,6 +121,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'a chord of three with a member that fails',
+    long: true,
     ends: { m1: 'done', m2: 'failed', m3: 'done', callback: 'done' },
     runs: { m1: 1, m2: 2, m3: 1, callback: 1 },
     module: (app, world) => {
@@ -164,6 +167,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'a chord whose members are revoked, expired, and dead',
+    long: true,
     ends: { revoked: 'revoked', expired: 'expired', dead: 'dead', callback: 'done' },
     endsHalfway: { revoked: 'done' },
     runs: { dead: 4, callback: 1 },
@@ -228,6 +232,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'a task that is due in a minute',
+    long: true,
     ends: { a: 'done' },
     module: (app, world) => {
       const work = app.task('work', {}, () => world.ran());
@@ -271,6 +276,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'a task that expires before it starts',
+    long: true,
     ends: { a: 'expired' },
     consumerLateMs: 20 * SECOND_MS,
     module: (app, world) => {
@@ -300,6 +306,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'a task that takes the whole process along',
+    long: true,
     ends: { poison: 'dead' },
     // Twice beside others, as far as anybody can tell; then alone, and dead after more than three of these.
     runs: { poison: 6 },
@@ -314,6 +321,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'two tasks that want one lock',
+    long: true,
     ends: { a: 'done', b: 'done' },
     manyCalls: true,
     module: (app, world) => {
@@ -334,6 +342,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'a tick of a periodic task',
+    long: true,
     ends: {},
     strangers: 1,
     beats: 4,
