@@ -57,6 +57,7 @@ function signalOf(outcome: Outcome): SignalName | undefined {
     case 'malformed':
     case 'unknown-task':
     case 'not-started':
+    case 'postponed':
       return undefined;
   }
 }
