@@ -11,14 +11,12 @@
  */
 import { decodeCompletions } from '../runtime/completion.js';
 import { droppedOutcome } from '../runtime/dropped.js';
-import { errorInfo } from '../runtime/error-data.js';
-import { buryUnreadable, decide, type Decision, type Outcome } from '../runtime/lifecycle.js';
-import { idOf, SEPARATOR, type Message } from '../runtime/message.js';
+import type { Outcome } from '../runtime/lifecycle.js';
+import { idOf, SEPARATOR } from '../runtime/message.js';
 import { signalsOf } from '../runtime/signals.js';
 import type { Chunk, StepReply, Transition } from '../runtime/storage.js';
 import { accountFor } from './accounts.js';
 import { Cancels } from './cancels.js';
-import { checkTransition } from '../runtime/storage/checks.js';
 import { ChunkSizer } from './chunk-sizer.js';
 import type { DispatcherEvents, DispatcherOptions } from './dispatcher-options.js';
 import { chunksToAsk, freeLanes, hasRoom, type FreeLane, type FreeLanes } from './free-lanes.js';
@@ -28,6 +26,7 @@ import { stoppedOutcome, type Lane } from './lane.js';
 import { Slot } from './lane-memory.js';
 import type { Place } from './place.js';
 import type { PendingSignal } from './protocol.js';
+import { safeDecision } from './safe-decision.js';
 import type { StepCalls, StepWork } from './step-calls.js';
 import { TaskLimits } from './task-limits.js';
 import { Watchdog } from './watchdog.js';
@@ -319,20 +318,11 @@ export class Dispatcher {
   }
 
   #transit(text: string, outcome: Outcome, ranMs?: number): void {
-    let message: Message | undefined;
-    let decision: Decision;
-    try {
-      message = this.#options.codec.decodeMessage(text);
-      const { resultTtlMs, intermediateErrors, codec } = this.#options;
-      decision = decide(text, message, outcome, { now: this.storageNow, resultTtlMs, intermediateErrors, codec });
-      // A call that no storage takes would end this consumer, and the next one that leases the task.
-      checkTransition(decision.transition);
-      const error = 'error' in outcome ? outcome.error : undefined;
-      for (const signal of signalsOf(outcome, decision)) {
-        if (this.#options.signals.has(signal)) this.#signals.push({ signal, text, ...(error === undefined ? {} : { error }) });
-      }
-    } catch (error) {
-      decision = buryUnreadable(text, errorInfo(error).message);
+    const { resultTtlMs, intermediateErrors, codec, signals } = this.#options;
+    const { message, decision } = safeDecision(text, outcome, { now: this.storageNow, resultTtlMs, intermediateErrors, codec });
+    const error = 'error' in outcome ? outcome.error : undefined;
+    for (const signal of message === undefined ? [] : signalsOf(outcome, decision)) {
+      if (signals.has(signal)) this.#signals.push({ signal, text, ...(error === undefined ? {} : { error }) });
     }
     this.#transitions.push(decision.transition);
     this.#events.onDecision(message, decision, outcome, ranMs);

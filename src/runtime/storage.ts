@@ -12,7 +12,10 @@
  */
 import type { CancelVerbs } from './canceling.js';
 import type { FinalState, ResultRecord } from './completion.js';
+import type { LockVerbs } from './locking.js';
 import type { Finding } from './finding.js';
+
+export type { LockOwner, RateReply } from './locking.js';
 
 /** One message to be stored. Without `delayMs` and `etaMs` it is ready at once. */
 export interface EnqueueItem {
@@ -145,24 +148,6 @@ export interface Dropped {
   text?: string;
 }
 
-/** Who takes a lock. */
-export interface LockOwner {
-  /** Random; what `releaseLock` must name. */
-  token: string;
-  /** A running task: the lock is free as soon as this run is in flight no more, whoever ended it. */
-  run?: { consumer: string; id: string; /** runOf(head) */ run: string };
-  /** Anybody else: the lock is free after this time, unless it is renewed. */
-  leaseMs?: number;
-}
-
-export interface RateReply {
-  allowed: boolean;
-  /** Calls counted in the current window, this one included where it was allowed. */
-  usage: number;
-  /** Until the window ends. */
-  resetMs: number;
-}
-
 export type Place = 'ready' | 'scheduled' | 'running' | 'dead';
 
 /** A message for people to look at. */
@@ -279,7 +264,7 @@ export interface StorageEvents {
 export type NoteKind = 'progress' | 'log' | 'error';
 
 /** What a Huey needs of a storage: producing, results, marks. */
-export interface ProducerStorage extends CancelVerbs {
+export interface ProducerStorage extends CancelVerbs, LockVerbs {
   /**
    * Stores messages; all of one call or none. Atomic. Repeatable: an id that was enqueued within 24 hours is not
    * stored again. Delays, relative expiries (care 'r') and due dates by the storage's clock.
@@ -304,18 +289,6 @@ export interface ProducerStorage extends CancelVerbs {
   readChord(id: string): Promise<(string | undefined)[]>;
   /** Frees a unique key, where it is this invocation's. Repeatable. */
   freeUnique(key: string, id: string): Promise<void>;
-
-  /** Takes a lock or refuses it, at once. Repeatable with the same token. Atomic. */
-  acquireLock(name: string, owner: LockOwner): Promise<boolean>;
-  /** Renews a lock of a process. False where it was lost. */
-  extendLock(name: string, token: string, leaseMs: number): Promise<boolean>;
-  releaseLock(name: string, token: string): Promise<boolean>;
-  isLocked(name: string): Promise<boolean>;
-  /** Removes these locks, or all; gives the names of those that were held. */
-  flushLocks(names?: readonly string[]): Promise<string[]>;
-  /** Counts a call in a fixed window of `perMs` that begins with the first call in it. `count` false: only looks. Storage's clock. */
-  rateLimit(name: string, limit: number, perMs: number, count: boolean): Promise<RateReply>;
-  resetRate(name: string): Promise<void>;
 
   /** Values by key, JSON text. `ifEmpty`: only where there is none; gives whether it was stored. */
   putKey(key: string, text: string, ifEmpty: boolean): Promise<boolean>;

@@ -31,6 +31,7 @@ const OUTCOMES: readonly Outcome[] = [
   ...[true, false].map((alone): Outcome => ({ kind: 'crashed', alone, reason: 'exit' })),
   { kind: 'interrupted' },
   { kind: 'not-started' },
+  { kind: 'postponed', delayMs: 400 },
 ];
 
 const LINKS: Record<string, unknown> = {
@@ -114,6 +115,7 @@ function endOf({ outcome, head, unknownForMs }: Case): FinalState | undefined {
     case 'retry':
     case 'interrupted':
     case 'not-started':
+    case 'postponed':
       return undefined;
   }
 }
@@ -177,7 +179,7 @@ function checkAgain(
   assert.equal(after.linked === true, head.linked === true);
   assert.equal(transition.at, kind === 'crashed' || kind === 'interrupted' || kind === 'not-started' ? 'head' : 'tail');
   const delayMs =
-    kind === 'retry'
+    kind === 'retry' || kind === 'postponed'
       ? outcome.delayMs
       : kind === 'rate-limited'
         ? hasDelay
@@ -188,7 +190,7 @@ function checkAgain(
           : 0;
   if (kind === 'unknown-task') assert.ok(transition.delayMs >= 1000 && transition.delayMs <= 60_000, 'not at once, and not late');
   else assert.equal(transition.delayMs, delayMs);
-  if (kind === 'interrupted' || kind === 'not-started') assert.equal(transition.text, text, 'uncharged');
+  if (kind === 'interrupted' || kind === 'not-started' || kind === 'postponed') assert.equal(transition.text, text, 'uncharged');
 }
 
 describe('what becomes of a task, in every case there is', () => {

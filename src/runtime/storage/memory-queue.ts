@@ -10,8 +10,7 @@
  *
  * Nothing is ever landing here: a reply cannot be lost between two places of one process.
  */
-import type { ResultRecord } from '../completion.js';
-import { decodeRecord, encodeRecord, GONE_PAYLOAD } from '../completion.js';
+import { decodeRecord, encodeRecord } from '../completion.js';
 import { StorageRefused } from '../errors.js';
 import * as limits from '../limits.js';
 import type { Head } from '../message.js';
@@ -29,6 +28,7 @@ import { MemoryLocks } from './memory-locks.js';
 import { MemoryMarks } from './memory-marks.js';
 import { MemoryNews } from './memory-news.js';
 import { MemoryPlaces } from './memory-places.js';
+import { MemoryRecords } from './memory-records.js';
 import { MemoryRates } from './memory-rates.js';
 import * as rules from './memory-rules.js';
 import { MemoryTicks } from './memory-ticks.js';
@@ -55,7 +55,7 @@ export class MemoryQueue {
   });
   readonly #places = new MemoryPlaces(this.news);
   readonly #dead = new MemoryDead();
-  readonly #records = new ExpiringMap<string>();
+  readonly records = new MemoryRecords();
   readonly #enqueuedIds = new ExpiringMap<true>();
   readonly #aliens = new MemoryAliens();
 
@@ -78,23 +78,6 @@ export class MemoryQueue {
     const reply = this.#enqueueAll(items, now);
     this.news.tell();
     return reply;
-  }
-
-  readRecord(id: string): ResultRecord | undefined {
-    const record = this.#records.get(id, this.now());
-    return record === undefined ? undefined : decodeRecord(record);
-  }
-
-  removeValue(id: string): void {
-    this.#records.replace(id, (record) => (record.length > 1 ? record.slice(0, 1) + GONE_PAYLOAD : record), this.now());
-  }
-
-  /** Values that are there to be read. */
-  *results(): Generator<{ id: string; record: ResultRecord }> {
-    for (const [id, text] of this.#records.entries(this.now())) {
-      const record = decodeRecord(text);
-      if (rules.hasValue(record)) yield { id, record };
-    }
   }
 
   revoke(target: contract.MarkTarget, mark: contract.Mark): void {
@@ -223,7 +206,7 @@ export class MemoryQueue {
     const head = message === undefined ? undefined : rules.headOf(message.text);
     if (message === undefined || head === undefined) return false;
     this.#dead.delete(id);
-    this.#records.delete(id);
+    this.records.delete(id);
     this.#places.place(withHead(message.text, { ...head, lapses: 0, deaths: 0 }), 'tail');
     this.news.tell();
     return true;
@@ -236,7 +219,7 @@ export class MemoryQueue {
   /** All but the consumers and what they hold. */
   flush(): void {
     const { keys, notes, chords, uniques, marks, rates, ticks } = this;
-    const rooms = [this.#places, this.#dead, this.#records, this.#enqueuedIds, this.#aliens];
+    const rooms = [this.#places, this.#dead, this.records, this.#enqueuedIds, this.#aliens];
     for (const room of [...rooms, keys, notes, chords, uniques, marks, rates, ticks]) room.clear();
     this.locks.flush(undefined, this.now());
   }
@@ -301,14 +284,14 @@ export class MemoryQueue {
 
   #tellOthers({ also = [], chord }: Others, now: number): void {
     for (const { id, record, ttlSeconds } of also) {
-      if (this.#records.get(id, now) === undefined) this.#settle(id, record, ttlSeconds, now);
+      if (!this.records.has(id, now)) this.#settle(id, record, ttlSeconds, now);
     }
     const callback = chord === undefined ? undefined : this.chords.contribute(chord, now);
     if (callback !== undefined) this.#enqueueAll([callback], now);
   }
 
   #settle(id: string, record: string, ttlSeconds: number, now: number): void {
-    this.#records.set(id, record, now + ttlSeconds * 1000, now);
+    this.records.keep(id, record, ttlSeconds, now);
     this.marks.forget(id);
     this.news.ended.push({ id, record: decodeRecord(record) });
   }
@@ -356,7 +339,7 @@ export class MemoryQueue {
   }
 
   #isOver(id: string, now: number): boolean {
-    return this.#records.get(id, now) !== undefined || this.#dead.find(id, now) !== undefined;
+    return this.records.has(id, now) || this.#dead.find(id, now) !== undefined;
   }
 
   // --- lease ---

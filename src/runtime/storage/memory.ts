@@ -87,12 +87,12 @@ export class MemoryStorage implements contract.Storage {
 
   async readResults(ids: readonly string[]): Promise<(ResultRecord | undefined)[]> {
     const queue = this.#live();
-    return ids.map((id) => queue.readRecord(id));
+    return ids.map((id) => queue.records.read(id, queue.now()));
   }
 
   async removeResults(ids: readonly string[]): Promise<void> {
     const queue = this.#live();
-    for (const id of ids) queue.removeValue(id);
+    for (const id of ids) queue.records.removeValue(id, queue.now());
   }
 
   async watch(ids: readonly string[]): Promise<void> {
@@ -206,11 +206,13 @@ export class MemoryStorage implements contract.Storage {
   }
 
   async results(limit: number): Promise<{ id: string; record: ResultRecord }[]> {
-    return [...this.#live().results()].slice(0, checks.checkCount('limit', limit));
+    const queue = this.#live();
+    return [...queue.records.values(queue.now())].slice(0, checks.checkCount('limit', limit));
   }
 
   async resultCount(): Promise<number> {
-    return [...this.#live().results()].length;
+    const queue = this.#live();
+    return [...queue.records.values(queue.now())].length;
   }
 
   async retryDead(id: string): Promise<boolean> {
