@@ -186,6 +186,8 @@ export interface BeatReply {
   landing: number;
   /** Ids in flight for this consumer that are canceled: the push that told of them may have been lost. */
   canceled: string[];
+  /** How often consumers of the queue were asked to reload, ever: the push that told of it may have been lost. */
+  reloads: number;
 }
 
 /** The name that an operator gives to a consumer, so that the next one under it follows at once. */
@@ -202,6 +204,8 @@ export interface RegisterReply {
   now: number;
   /** The consumer that had the name of this instance, and how many of its tasks were given back. */
   former?: { consumer: string; tasks: number };
+  /** As in BeatReply: what was asked for before is not for this consumer. */
+  reloads: number;
 }
 
 export interface ReapReply {
@@ -252,6 +256,8 @@ export interface StorageEvents {
   onScheduled?: () => void;
   /** These were canceled while they were in flight, perhaps of another consumer. */
   onCancel?: (ids: readonly string[]) => void;
+  /** Consumers were asked to reload, so often by now. May tell the same more than once. */
+  onReload?: (reloads: number) => void;
   /** Somebody listens to events from now on. */
   onListener?: () => void;
   /** What consumers do, as they published it; after `listenToEvents`. `gap` = some may have been missed. */
@@ -354,6 +360,11 @@ export interface Storage extends ProducerStorage {
   interrupt(): void;
   /** Renews the lease. Repeatable. @throws ConsumerReaped */
   beat(consumer: string, leaseMs: number): Promise<BeatReply>;
+  /**
+   * Asks all consumers of the queue to load their modules anew: counts it and tells them. Gives how many consumers there
+   * are. Atomic; repeated, they may reload once more.
+   */
+  requestReload(): Promise<number>;
   /** Ids in flight, for reconciliation. */
   heldIds(consumer: string): Promise<string[]>;
   /** Gives back these ids, where they are in flight of this consumer: uncharged, at the head. Atomic, repeatable. Gives their number. */

@@ -13,6 +13,7 @@ import { describeLinks } from './conformance-links.js';
 import { describeLocks } from './conformance-locks.js';
 import { describeMarks } from './conformance-marks.js';
 import { describeReap } from './conformance-reap.js';
+import { describeReload } from './conformance-reload.js';
 import { describeResults } from './conformance-results.js';
 import { describeSchedule } from './conformance-schedule.js';
 import { describeShelf } from './conformance-shelf.js';
@@ -53,6 +54,7 @@ export function describeStorage(name: string, makeFixture: MakeFixture, options:
     consumers: describeConsumers,
     reap: describeReap,
     instances: describeInstance,
+    reload: describeReload,
     schedule: describeSchedule,
     marks: describeMarks,
     canceling: describeCancel,

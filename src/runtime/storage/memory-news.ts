@@ -8,6 +8,8 @@ export interface MemoryWatcher {
   scheduledEarlier(): void;
   /** These were canceled while they were in flight. */
   canceled(ids: readonly string[]): void;
+  /** Consumers were asked to reload, so often by now. */
+  reload(count: number): void;
   /** Something can be leased. */
   becameReady(): void;
   /** Whether it wants to hear of events. */
@@ -17,6 +19,8 @@ export interface MemoryWatcher {
 
 export class MemoryNews {
   readonly watchers = new Set<MemoryWatcher>();
+  /** How often consumers were asked to reload. */
+  reloads = 0;
   ended: { id: string; record: ResultRecord }[] = [];
   canceled: string[] = [];
   earlier = false;
@@ -33,6 +37,11 @@ export class MemoryNews {
       if (earlier) watcher.scheduledEarlier();
       if (grew) watcher.becameReady();
     }
+  }
+
+  reload(): void {
+    this.reloads += 1;
+    for (const watcher of this.watchers) watcher.reload(this.reloads);
   }
 
   get eventsWanted(): boolean {

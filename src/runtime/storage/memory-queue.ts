@@ -109,7 +109,7 @@ export class MemoryQueue {
     }
   }
 
-  register(id: string, leaseMs: number, instance?: contract.InstanceClaim): contract.RegisterReply {
+  register(id: string, leaseMs: number, instance?: contract.InstanceClaim): Omit<contract.RegisterReply, 'reloads'> {
     const now = this.now();
     const former = instance === undefined ? undefined : this.#consumers.takeName(id, instance);
     if (former !== undefined) this.#bringHome(former);
@@ -118,7 +118,7 @@ export class MemoryQueue {
     return former === undefined ? { now } : { now, former: { consumer: former.id, tasks: former.inFlight.size } };
   }
 
-  beat(consumer: string, leaseMs: number): contract.BeatReply {
+  beat(consumer: string, leaseMs: number): Omit<contract.BeatReply, 'reloads'> {
     const now = this.now();
     const { inFlight } = this.#consumers.beat(consumer, leaseMs, now);
     return { now, held: inFlight.size, landing: 0, canceled: [...inFlight.keys()].filter((id) => this.marks.isCanceled(id, now)) };

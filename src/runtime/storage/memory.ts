@@ -46,6 +46,7 @@ export class MemoryStorage implements contract.Storage {
       events: (events) => queueMicrotask(() => this.#events.onEvents?.(events, false)),
       ended: (ended) => this.#tellEnded(ended),
       canceled: (ids) => queueMicrotask(() => this.#events.onCancel?.([...ids])),
+      reload: (count) => queueMicrotask(() => this.#events.onReload?.(count)),
       scheduledEarlier: () => queueMicrotask(() => this.#events.onScheduled?.()),
       becameReady: () => this.#wait?.wake(),
     };
@@ -257,7 +258,8 @@ export class MemoryStorage implements contract.Storage {
 
   async register(consumer: string, leaseMs: number, instance?: contract.InstanceClaim): Promise<contract.RegisterReply> {
     const claim = instance === undefined ? undefined : checks.checkInstance(instance);
-    return this.#live().register(checks.checkConsumer(consumer), checks.checkLease(leaseMs), claim);
+    const queue = this.#live();
+    return { ...queue.register(checks.checkConsumer(consumer), checks.checkLease(leaseMs), claim), reloads: queue.news.reloads };
   }
 
   async step(call: contract.StepCall): Promise<contract.StepReply> {
@@ -282,7 +284,14 @@ export class MemoryStorage implements contract.Storage {
   }
 
   async beat(consumer: string, leaseMs: number): Promise<contract.BeatReply> {
-    return this.#live().beat(checks.checkConsumer(consumer), checks.checkLease(leaseMs));
+    const queue = this.#live();
+    return { ...queue.beat(checks.checkConsumer(consumer), checks.checkLease(leaseMs)), reloads: queue.news.reloads };
+  }
+
+  async requestReload(): Promise<number> {
+    const queue = this.#live();
+    queue.news.reload();
+    return queue.counts().consumers;
   }
 
   async heldIds(consumer: string): Promise<string[]> {

@@ -25,6 +25,13 @@ local function heard(consumer, lease)
 end
 `;
 
+/** How often consumers were asked to reload. */
+export const RELOADS = `
+local function reloads()
+  return tonumber(redis.call('HGET', P .. 'clock', 'reloads') or 0)
+end
+`;
+
 /** What a consumer held goes back to the head, in the order of the ids; `change` may rewrite a message or keep it. */
 export const GIVE_BACK = `
 local function expectHeld(consumer)

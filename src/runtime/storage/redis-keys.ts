@@ -11,7 +11,7 @@
  *     inflight:CONSUMER    hash    id -> message
  *     landing:CONSUMER     list    at most one message that BLMOVE brought
  *     lanes:CONSUMER       hash    lane -> the last reply, ids only
- *     clock                hash    last (heartbeat of anybody), awake (since when somebody was heard without a gap), marks, cancels (how far they are swept)
+ *     clock                hash    last (heartbeat of anybody), awake (since when somebody was heard without a gap), marks, cancels (how far they are swept), reloads (how often consumers were asked to)
  *     arrivals             hash    back, front: counters of arrival for hi and lo
  *     marks                hash    'i:'ID or 't:'TASK -> until (13 digits, 0 = always), once (0 or 1), when it is forgotten (as until)
  *     cancels              hash    id -> when it is forgotten (13 digits), of an invocation that is canceled and has not ended
@@ -30,7 +30,7 @@
  *     note:KIND:ID         string  progress or log of a task
  *     events               channel JSON list of events
  *     control              channel 's': something was scheduled earlier than what was known; 'e': somebody listens to events;
- *                                  'c'ID: canceled while it was in flight
+ *                                  'c'ID: canceled while it was in flight; 'r'COUNT: consumers shall reload
  */
 import { bucketOf } from '../ids.js';
 

@@ -50,7 +50,7 @@ export abstract class RedisProducer implements ProducerStorage {
 
   listen(events: StorageEvents): void {
     this.#events = events;
-    if (events.onScheduled || events.onCancel) this.subscriptions.watchControl();
+    if (events.onScheduled || events.onCancel || events.onReload) this.subscriptions.watchControl();
   }
 
   async enqueue(items: readonly EnqueueItem[], chords: readonly ChordPlan[] = []): Promise<EnqueueReply> {

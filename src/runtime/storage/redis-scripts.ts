@@ -4,7 +4,7 @@
  */
 import { GONE_PAYLOAD } from '../completion.js';
 import { CANCEL_SCRIPTS } from './redis-cancel-scripts.js';
-import { CHARGE, GIVE_BACK, HEARD } from './redis-consumer-lua.js';
+import { CHARGE, GIVE_BACK, HEARD, RELOADS } from './redis-consumer-lua.js';
 import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
 import { STEP } from './redis-step-script.js';
@@ -44,9 +44,9 @@ return reply
 
 /**
  * ARGV: prefix, consumer, lease ms, instance or '', take over (0 or 1). Returns now, who had the instance's name or '',
- * how many of its tasks were given back; -1 = it has the name still, and nothing was changed.
+ * how many of its tasks were given back (-1 = it has the name still, and nothing was changed), how often a reload was asked for.
  */
-const REGISTER = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}${CHARGE}
+const REGISTER = `${PRELUDE}${PLACE}${HEARD}${RELOADS}${GIVE_BACK}${CHARGE}
 expectPlaces() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
 local name, former, tasks = ARGV[4], false, 0
 if name ~= '' then former = redis.call('HGET', P .. 'instances', name) end
@@ -56,11 +56,11 @@ if former ~= '' then expectHeld(former) end
 heard(ARGV[2], tonumber(ARGV[3]))
 if former ~= '' then tasks = giveBack(former, charge) end
 if name ~= '' then redis.call('HSET', P .. 'instances', name, ARGV[2]) end
-return {now, former, tasks}
+return {now, former, tasks, reloads()}
 `;
 
-/** ARGV: prefix, consumer, lease ms. Returns now, held, landing, ids in flight that are canceled. Error REAPED where it is not registered. */
-const BEAT = `${PRELUDE}${HEARD}
+/** ARGV: prefix, consumer, lease ms. Returns now, held, landing, ids in flight that are canceled, how often a reload was asked for. Error REAPED where it is not registered. */
+const BEAT = `${PRELUDE}${HEARD}${RELOADS}
 expect('consumers', 'zset') expect('clock', 'hash') expectMarks()
 if not redis.call('ZSCORE', P .. 'consumers', ARGV[2]) then return redis.error_reply('REAPED ' .. ARGV[2]) end
 expect('inflight:' .. ARGV[2], 'hash') expect('landing:' .. ARGV[2], 'list')
@@ -70,7 +70,15 @@ local canceled = {}
 for _, id in ipairs(redis.call('HKEYS', P .. 'cancels')) do
   if redis.call('HEXISTS', P .. 'inflight:' .. ARGV[2], id) == 1 then canceled[#canceled + 1] = id end
 end
-return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing, canceled}
+return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing, canceled, reloads()}
+`;
+
+/** ARGV: prefix. Returns how many consumers there are. */
+const REQUEST_RELOAD = `${PRELUDE}
+expect('consumers', 'zset') expect('clock', 'hash')
+free()
+redis.call('PUBLISH', P .. 'control', 'r' .. redis.call('HINCRBY', P .. 'clock', 'reloads', 1))
+return redis.call('ZCARD', P .. 'consumers')
 `;
 
 /** ARGV: prefix, consumer. */
@@ -218,6 +226,7 @@ export const SCRIPTS = {
   hueyStep: STEP,
   hueyRegister: REGISTER,
   hueyBeat: BEAT,
+  hueyRequestReload: REQUEST_RELOAD,
   hueyRelease: RELEASE,
   hueyUnregister: UNREGISTER,
   hueyReap: REAP,

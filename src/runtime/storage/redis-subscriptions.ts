@@ -132,6 +132,7 @@ export class RedisSubscriptions {
     if (channel === this.#keys.control) {
       if (message === 'e') events.onListener?.();
       else if (message.startsWith('c')) events.onCancel?.([message.slice(1)]);
+      else if (message.startsWith('r')) events.onReload?.(Number(message.slice(1)));
       else events.onScheduled?.();
       return;
     }

@@ -63,9 +63,9 @@ export class RedisStorage extends RedisProducer implements Storage {
   async register(consumer: string, leaseMs: number, instance?: InstanceClaim): Promise<RegisterReply> {
     const claim = instance === undefined ? ['', 0] : [checkInstance(instance).name, instance.takeOver ? 1 : 0];
     const reply = await this.call('hueyRegister', checkConsumer(consumer), checkLease(leaseMs), ...claim);
-    const [now, former, tasks] = reply as [number, string, number];
+    const [now, former, tasks, reloads = 0] = reply as [number, string, number, number?];
     if (tasks < 0) throw new InstanceTaken(instance?.name ?? '');
-    return former === '' ? { now } : { now, former: { consumer: former, tasks } };
+    return former === '' ? { now, reloads } : { now, former: { consumer: former, tasks }, reloads };
   }
 
   async step(call: StepCall): Promise<StepReply> {
@@ -123,8 +123,12 @@ export class RedisStorage extends RedisProducer implements Storage {
 
   async beat(consumer: string, leaseMs: number): Promise<BeatReply> {
     const reply = await this.call('hueyBeat', consumer, checkLease(leaseMs));
-    const [now, held, landing, canceled] = reply as [number, number, number, string[]];
-    return { now, held, landing, canceled };
+    const [now, held, landing, canceled, reloads] = reply as [number, number, number, string[], number];
+    return { now, held, landing, canceled, reloads };
+  }
+
+  async requestReload(): Promise<number> {
+    return Number(await this.call('hueyRequestReload'));
   }
 
   async heldIds(consumer: string): Promise<string[]> {

@@ -29,6 +29,7 @@ export interface ClientEvents {
   onEnded: (ended: { id: string; record?: string }[]) => void;
   onScheduled: () => void;
   onCancel: (ids: string[]) => void;
+  onReload: (reloads: number) => void;
   onEvents: (events: string[], gap: boolean) => void;
   onOutage: (lost: boolean, error?: Error) => void;
 }
@@ -170,7 +171,7 @@ export class SqliteClient {
     return worker;
   }
 
-  #receive({ replies, ended, scheduled, canceled, events }: FromThread): void {
+  #receive({ replies, ended, scheduled, canceled, reloads, events }: FromThread): void {
     if (this.#outage) {
       this.#outage = false;
       this.#events.onOutage(false);
@@ -185,6 +186,7 @@ export class SqliteClient {
     if (ended !== undefined) this.#events.onEnded(ended);
     if (scheduled === true) this.#events.onScheduled();
     if (canceled !== undefined) this.#events.onCancel(canceled);
+    if (reloads !== undefined) this.#events.onReload(reloads);
     if (events !== undefined) this.#events.onEvents(events.events, events.gap);
   }
 

@@ -98,6 +98,15 @@ export class Consumers {
     return former;
   }
 
+  /** How often consumers were asked to reload. */
+  reloads(): number {
+    return this.#meta('reloads') ?? 0;
+  }
+
+  requestReload(): void {
+    this.#writeMeta.run('reloads', this.reloads() + 1);
+  }
+
   remove(key: number): void {
     this.#unname.run(key);
     this.#remove.run(key);

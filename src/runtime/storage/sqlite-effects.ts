@@ -8,6 +8,8 @@ export class Effects {
   grew = false;
   /** Something was canceled that is in flight. */
   canceled = false;
+  /** Consumers were asked to reload. */
+  reload = false;
   /** Something is due earlier than everything before. */
   earlier = false;
   /** There are events for listeners. */
@@ -15,6 +17,6 @@ export class Effects {
 
   clear(): void {
     this.ended = [];
-    this.grew = this.canceled = this.earlier = this.published = false;
+    this.grew = this.canceled = this.reload = this.earlier = this.published = false;
   }
 }

@@ -37,6 +37,7 @@ const OWN_WRITES = [
   'register',
   'step',
   'beat',
+  'requestReload',
   'release',
   'unregister',
   'reap',
@@ -276,7 +277,8 @@ export class SqliteEngine {
     const former = instance === undefined ? undefined : this.#consumers.takeName(consumer, checks.checkInstance(instance));
     const tasks = former === undefined ? 0 : this.#bringHome(former.key);
     this.#consumers.register(consumer, leaseMs, now);
-    return former === undefined ? { now } : { now, former: { consumer: former.consumer, tasks } };
+    const reloads = this.#consumers.reloads();
+    return former === undefined ? { now, reloads } : { now, former: { consumer: former.consumer, tasks }, reloads };
   }
 
   step(call: contract.StepCall): contract.StepReply {
@@ -291,7 +293,19 @@ export class SqliteEngine {
   beat(consumer: string, leaseMs: number): contract.BeatReply {
     const now = this.#now();
     const row = this.#consumers.beat(checks.checkConsumer(consumer), checks.checkLease(leaseMs), now);
-    return { now, held: this.#lease.held(row.key), landing: 0, canceled: this.#cancels.running(row.key) };
+    const canceled = this.#cancels.running(row.key);
+    return { now, held: this.#lease.held(row.key), landing: 0, canceled, reloads: this.#consumers.reloads() };
+  }
+
+  requestReload(): number {
+    this.#consumers.requestReload();
+    this.effects.reload = true;
+    return this.#consumers.count();
+  }
+
+  /** Only looks. */
+  reloads(): number {
+    return this.#consumers.reloads();
   }
 
   heldIds(consumer: string): string[] {

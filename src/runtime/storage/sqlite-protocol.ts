@@ -26,7 +26,7 @@ export interface ToThread {
   calls?: Call[];
   unwatch?: readonly string[];
   interrupt?: true;
-  /** Whether to tell what a consumer wants to know: earlier due dates, and what was canceled. */
+  /** Whether to tell what a consumer wants to know: earlier due dates, what was canceled, that it shall reload. */
   tellConsumer?: boolean;
   close?: true;
 }
@@ -38,6 +38,8 @@ export interface FromThread {
   ended?: { id: string; record?: string }[];
   scheduled?: true;
   canceled?: string[];
+  /** Consumers were asked to reload, so often by now. */
+  reloads?: number;
   events?: { events: string[]; gap: boolean };
 }
 

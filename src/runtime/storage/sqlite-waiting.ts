@@ -1,6 +1,6 @@
 /**
  * Who waits in the storage thread: ids whose end somebody wants to hear of, and whether a consumer is to be told of
- * earlier due dates and of what was canceled. After this process's own writes it is told from their effects; after those of others it looks.
+ * earlier due dates, of what was canceled, and that it shall reload. After this process's own writes it is told from their effects; after those of others it looks.
  */
 import type { Effects } from './sqlite-effects.js';
 import type { SqliteEngine } from './sqlite-engine.js';
@@ -19,6 +19,8 @@ export class Watched {
   #knownDueAt: number | undefined;
   /** Canceled, in flight, and told. */
   #canceled = new Set<string>();
+  /** Requests to reload that were told. */
+  #reloads = 0;
   #mayLookAt = 0;
   #lookLater: NodeJS.Timeout | undefined;
 
@@ -47,7 +49,7 @@ export class Watched {
   }
 
   /** After a commit of this process. */
-  afterOwn(engine: SqliteEngine, { ended, canceled, earlier }: Effects): void {
+  afterOwn(engine: SqliteEngine, { ended, canceled, reload, earlier }: Effects): void {
     const mine: { id: string; record?: string }[] = [];
     for (const { id, record, endsAt } of ended) if (this.#note(id, endsAt)) mine.push(packEnd(id, record));
     if (mine.length > 0) this.#tell({ ended: mine });
@@ -55,6 +57,7 @@ export class Watched {
     this.#knownDueAt = engine.nextDueAt();
     if (earlier) this.#tell({ scheduled: true });
     if (canceled) this.#lookForCanceled(engine);
+    if (reload) this.#lookForReload(engine);
   }
 
   /** After a write of somebody else. May throw SqlError. */
@@ -62,6 +65,7 @@ export class Watched {
     if (this.#tellConsumer) {
       this.#lookForDue(engine);
       this.#lookForCanceled(engine);
+      this.#lookForReload(engine);
     }
     if (this.#ids.size === 0 || this.#lookLater !== undefined) return;
     const waitMs = this.#mayLookAt - performance.now();
@@ -105,6 +109,13 @@ export class Watched {
     const news = running.filter((id) => !this.#canceled.has(id));
     this.#canceled = new Set(running);
     if (news.length > 0) this.#tell({ canceled: news });
+  }
+
+  #lookForReload(engine: SqliteEngine): void {
+    const reloads = engine.reloads();
+    if (reloads === this.#reloads) return;
+    this.#reloads = reloads;
+    this.#tell({ reloads });
   }
 
   /** True where this end of a watched id is news. */

@@ -48,6 +48,7 @@ export class SqliteStorage implements contract.Storage {
         onEvents: (events, gap) => this.#events.onEvents?.(events, gap),
         onScheduled: () => this.#events.onScheduled?.(),
         onCancel: (ids) => this.#events.onCancel?.(ids),
+        onReload: (reloads) => this.#events.onReload?.(reloads),
         onOutage: (lost, error) => this.#events.onOutage?.(lost, error),
       },
     );
@@ -65,7 +66,7 @@ export class SqliteStorage implements contract.Storage {
 
   listen(events: contract.StorageEvents): void {
     this.#events = events;
-    this.#client.tellConsumer(events.onScheduled !== undefined || events.onCancel !== undefined);
+    this.#client.tellConsumer([events.onScheduled, events.onCancel, events.onReload].some((listener) => listener !== undefined));
   }
 
   async enqueue(items: readonly contract.EnqueueItem[], chords: readonly contract.ChordPlan[] = []): Promise<contract.EnqueueReply> {
@@ -252,6 +253,10 @@ export class SqliteStorage implements contract.Storage {
 
   async beat(consumer: string, leaseMs: number): Promise<contract.BeatReply> {
     return this.#call('beat', [consumer, leaseMs], { consumer });
+  }
+
+  async requestReload(): Promise<number> {
+    return this.#call('requestReload', []);
   }
 
   async heldIds(consumer: string): Promise<string[]> {
