@@ -83,16 +83,14 @@ function read(argv: readonly string[]) {
   }
 }
 
-/** A list with commas; empty where nothing was given. */
-export function names(text: string | undefined): string[] {
+function names(text: string | undefined): string[] {
   return (text ?? '')
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
 }
 
-/** @throws UsageError naming the option */
-export function whole(name: string, text: string | undefined, fallback: number, most: number): number {
+function whole(name: string, text: string | undefined, fallback: number, most: number): number {
   if (text === undefined) return fallback;
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > most)

@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { CallName, Handlers, Reply, Request, SystemCalls } from './protocol.js';
 
-export type OwnHandlers = Partial<Omit<Handlers, 'facts' | 'resetDelay'>>;
+export type OwnHandlers = Partial<Omit<Handlers, 'facts'>>;
 
 /** What is measured is the time between two ticks of a timer of so long; the rest of it is the delay. */
 const RESOLUTION_MS = 1;
@@ -17,16 +17,7 @@ export function serve(handlers: OwnHandlers): void {
       delay.enable();
     },
     async facts(): Promise<SystemCalls['facts']['reply']> {
-      const delayMs = (ns: number): number => Math.max(0, ns / 1e6 - RESOLUTION_MS);
-      return {
-        rssBytes: process.memoryUsage.rss(),
-        loopDelayP50Ms: delayMs(delay.percentile(50)),
-        loopDelayP99Ms: delayMs(delay.percentile(99)),
-        loopDelayMaxMs: delayMs(delay.max),
-      };
-    },
-    async resetDelay() {
-      delay.reset();
+      return { rssBytes: process.memoryUsage.rss(), loopDelayP99Ms: Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS) };
     },
   };
   process.on('message', (request: Request) => void answer(all, request));

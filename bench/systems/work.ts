@@ -1,6 +1,4 @@
 /** The tasks themselves: the same functions in every system. */
-import { existsSync } from 'node:fs';
-import { writeRun } from '../control/journal.js';
 import type { TaskData, TaskName } from './protocol.js';
 
 /** Long enough that timers of one millisecond do not matter. */
@@ -27,21 +25,6 @@ export function stamp(data: TaskData): number {
   return startedAtMs;
 }
 
-/** So long, whatever else the machine does: for what is measured beside it. */
-export function burn(data: TaskData): number {
-  const endsAtMs = performance.now() + (data.ms ?? 0);
-  while (performance.now() < endsAtMs);
-  return data.n;
-}
-
-/** Takes its thread down in its first run, and ends well in its second. Each has a journal of its own, which tells it. */
-export function die({ n, journal = '' }: TaskData): number {
-  const isFirst = !existsSync(journal);
-  writeRun(journal, n);
-  if (isFirst) process.exit(1);
-  return n;
-}
-
 /** By name: for the systems that have one function for all tasks. */
 export function work(task: string, data: TaskData): number | Promise<number> {
   switch (task as TaskName) {
@@ -53,10 +36,6 @@ export function work(task: string, data: TaskData): number | Promise<number> {
       return wait(data);
     case 'stamp':
       return stamp(data);
-    case 'burn':
-      return burn(data);
-    case 'die':
-      return die(data);
   }
 }
 
