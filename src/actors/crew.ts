@@ -9,7 +9,8 @@ import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import type { Lane } from './lane.js';
 import { Place } from './place.js';
 import { ThreadPool } from './pool.js';
-import type { Manifest, PendingSignal } from './protocol.js';
+import type { RunFigures } from '../runtime/run-accounts.js';
+import type { FinishedRun, Manifest, PendingSignal } from './protocol.js';
 import { threadImports } from './thread-imports.js';
 
 const FALSE_STARTS_MAX = 5;
@@ -35,8 +36,8 @@ export interface CrewEvents {
   /** May be given work from now on. */
   onPlace(place: Place): void;
   onGone(place: Place, reason: string, expected: boolean): void;
-  onOutcome(lane: Lane, slot: number, outcome: Outcome, ranMs?: number): void;
-  onFinished(lane: Lane, runs: readonly number[]): void;
+  onOutcome(lane: Lane, slot: number, outcome: Outcome, ran?: RunFigures): void;
+  onFinished(lane: Lane, runs: readonly FinishedRun[]): void;
   onStarted(lane: Lane, slot: number): void;
   onCompletion(lane: Lane, bytes: Uint8Array): void;
   onChunkEnd(place: Place, lane: Lane): void;
@@ -136,7 +137,7 @@ export class Crew {
           one.unloadable = true;
           this.#unloadable(error);
         },
-        onOutcome: (_, lane, slot, outcome, ranMs) => events.onOutcome(lane, slot, outcome, ranMs),
+        onOutcome: (_, lane, slot, outcome, ran) => events.onOutcome(lane, slot, outcome, ran),
         onFinished: (_, lane, runs) => events.onFinished(lane, runs),
         onStarted: (_, lane, slot) => events.onStarted(lane, slot),
         onCompletion: (_, lane, bytes) => events.onCompletion(lane, bytes),

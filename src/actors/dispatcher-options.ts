@@ -2,13 +2,14 @@
 import type { Decision, Outcome } from '../runtime/lifecycle.js';
 import type { Message } from '../runtime/message.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
+import type { RunFigures } from '../runtime/run-accounts.js';
 import type { SignalName } from '../runtime/signals.js';
 import type { Dropped } from '../runtime/storage.js';
 import type { PendingSignal } from './protocol.js';
 
 export interface DispatcherEvents {
-  /** What became of a task that did not simply complete. `ranMs`: how long it ran, where the chunk is observed. */
-  onDecision(message: Message | undefined, decision: Decision, outcome: Outcome, ranMs?: number): void;
+  /** What became of a task that did not simply complete. `ran`: what it took, where the chunk is observed or its thread is gone. */
+  onDecision(message: Message | undefined, decision: Decision, outcome: Outcome, ran?: RunFigures): void;
   onDropped(dropped: readonly Dropped[]): void;
   /** Commits that were refused: the tasks were not this consumer's any more. */
   onRefused(count: number): void;

@@ -13,6 +13,7 @@ import { decodeCompletions } from '../runtime/completion.js';
 import { droppedOutcome } from '../runtime/dropped.js';
 import type { Outcome } from '../runtime/lifecycle.js';
 import { idOf, SEPARATOR } from '../runtime/message.js';
+import type { RunFigures } from '../runtime/run-accounts.js';
 import { signalsOf } from '../runtime/signals.js';
 import type { Chunk, StepReply, Transition } from '../runtime/storage.js';
 import { accountFor } from './accounts.js';
@@ -124,9 +125,9 @@ export class Dispatcher {
     this.#pumpSoon();
   }
 
-  outcome(lane: Lane, slot: number, outcome: Outcome, ranMs?: number): void {
+  outcome(lane: Lane, slot: number, outcome: Outcome, ran?: RunFigures): void {
     const text = lane.message(slot);
-    this.#transit(text, stoppedOutcome(lane, slot) ?? outcome, ranMs);
+    this.#transit(text, stoppedOutcome(lane, slot) ?? outcome, ran);
   }
 
   completion(lane: Lane, bytes: Uint8Array): void {
@@ -144,7 +145,7 @@ export class Dispatcher {
     accountFor(place, reason, {
       completed: (lane, bytes) => this.completion(lane, bytes),
       tookBack: (texts) => this.#take(texts),
-      ended: (text, outcome) => this.#transit(text, outcome),
+      ended: (text, outcome, ran) => this.#transit(text, outcome, ran),
     });
     this.#pumpSoon();
   }
@@ -317,7 +318,7 @@ export class Dispatcher {
     this.#watchdog.wake();
   }
 
-  #transit(text: string, outcome: Outcome, ranMs?: number): void {
+  #transit(text: string, outcome: Outcome, ran?: RunFigures): void {
     const { resultTtlMs, intermediateErrors, codec, signals } = this.#options;
     const { message, decision } = safeDecision(text, outcome, { now: this.storageNow, resultTtlMs, intermediateErrors, codec });
     const error = 'error' in outcome ? outcome.error : undefined;
@@ -325,7 +326,7 @@ export class Dispatcher {
       if (signals.has(signal)) this.#signals.push({ signal, text, ...(error === undefined ? {} : { error }) });
     }
     this.#transitions.push(decision.transition);
-    this.#events.onDecision(message, decision, outcome, ranMs);
+    this.#events.onDecision(message, decision, outcome, ran);
     this.#pumpSoon();
   }
 

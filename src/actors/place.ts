@@ -10,7 +10,8 @@ import type { Chunk } from '../runtime/storage.js';
 import { ARENA_BYTES, SMALL_ARENA_BYTES } from './lane-memory.js';
 import { Lane, type StopReason } from './lane.js';
 import type { ThreadPool } from './pool.js';
-import type { FromThread, Manifest, PendingSignal, SessionStart, ToThread } from './protocol.js';
+import type { RunFigures } from '../runtime/run-accounts.js';
+import type { FinishedRun, FromThread, Manifest, PendingSignal, SessionStart, ToThread } from './protocol.js';
 
 const LANES = 2;
 /** Native code that does not return keeps a terminated thread alive; waiting longer for its end helps nobody. */
@@ -19,9 +20,9 @@ const DEATH_WAIT_MS = 1000;
 export interface PlaceEvents {
   onReady(place: Place, manifest: Manifest): void;
   onUnloadable(place: Place, error: ErrorInfo): void;
-  /** `ranMs`: where the chunk is observed. */
-  onOutcome(place: Place, lane: Lane, slot: number, outcome: Outcome, ranMs?: number): void;
-  onFinished(place: Place, lane: Lane, runs: readonly number[]): void;
+  /** `ran`: where the chunk is observed. */
+  onOutcome(place: Place, lane: Lane, slot: number, outcome: Outcome, ran?: RunFigures): void;
+  onFinished(place: Place, lane: Lane, runs: readonly FinishedRun[]): void;
   onCompletion(place: Place, lane: Lane, bytes: Uint8Array): void;
   onStarted(place: Place, lane: Lane, slot: number): void;
   onChunkEnd(place: Place, lane: Lane): void;
@@ -144,7 +145,7 @@ export class Place {
     switch (message.kind) {
       case 'outcome': {
         const lane = this.#lane(message.lane);
-        if (lane) this.#events.onOutcome(this, lane, message.slot, message.outcome, message.ranMs);
+        if (lane) this.#events.onOutcome(this, lane, message.slot, message.outcome, message.ran);
         break;
       }
       case 'started': {

@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { ConnectionSpec } from '../runtime/connection.js';
 import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import type { TaskManifest } from '../runtime/registry.js';
+import type { RunFigures } from '../runtime/run-accounts.js';
 import type { SignalName } from '../runtime/signals.js';
 import type { HueySettings } from '../runtime/worker-context.js';
 
@@ -53,14 +54,18 @@ export type FromThread =
   | { kind: 'ended' }
   /** In a chunk that is observed. */
   | { kind: 'started'; lane: number; slot: number }
-  /** What completed in a chunk that is observed, but for what was told as an outcome: slot, ms, slot, ms, ... */
-  | { kind: 'finished'; lane: number; runs: number[] }
-  /** `ranMs`: in a chunk that is observed. */
-  | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome; ranMs?: number }
+  /** What completed in a chunk that is observed, but for what was told as an outcome. */
+  | { kind: 'finished'; lane: number; runs: FinishedRun[] }
+  /** `ran`: in a chunk that is observed. */
+  | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome; ran?: RunFigures }
   /** A completion that found no room in the arena. */
   | { kind: 'completion'; lane: number; bytes: Uint8Array }
   /** An error that no task is running for: a timer that an ended task left behind. */
   | { kind: 'stray'; error: ErrorInfo };
+
+export interface FinishedRun extends RunFigures {
+  slot: number;
+}
 
 /** What the supervisor knows of the user's module. */
 export interface Manifest {

@@ -9,15 +9,19 @@ export class Run implements RunOwner {
   readonly memory: LaneMemory;
   /** Its place in the chunk. */
   readonly slot: number;
+  /** Others may run in the thread beside it. */
+  readonly shared: boolean;
+  dueAt: number | undefined;
   #over = false;
   #wasStopped = false;
   #wasCanceled = false;
   #abort: (() => void) | undefined;
   #fail: ((error: unknown) => void) | undefined;
 
-  constructor(memory: LaneMemory, slot: number) {
+  constructor(memory: LaneMemory, slot: number, shared = false) {
     this.memory = memory;
     this.slot = slot;
+    this.shared = shared;
   }
 
   /** After its end the slot may be another's. */

@@ -1,10 +1,13 @@
 /** What a supervisor tells, and with which words. */
+import type { TaskAccounts } from '../runtime/run-accounts.js';
 import type { Dropped } from '../runtime/storage.js';
 
 export interface TaskEvent {
   task: { id: string; name: string };
   /** Seconds that the function took; at `complete`. */
   duration?: number;
+  /** What the run took; at `complete`, and at `failed`, `retrying` and `timeout` where somebody listened when it started. */
+  accounts?: TaskAccounts;
   /** At `failed` and `retrying`. */
   error?: string;
   /** Seconds until the next try; at `retrying`. */

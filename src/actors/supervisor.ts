@@ -16,6 +16,7 @@ import type { Storage } from '../runtime/storage.js';
 import type { Decision, Outcome } from '../runtime/lifecycle.js';
 import { failureOf } from '../runtime/lifecycle.js';
 import type { Message } from '../runtime/message.js';
+import type { RunFigures } from '../runtime/run-accounts.js';
 import { PayloadCodec, PLAIN_CODEC } from '../runtime/payload-codec.js';
 import { createStorage, preloadStorage } from '../runtime/storage/create.js';
 import { Crew } from './crew.js';
@@ -157,12 +158,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           if (!expected) this.#log.warn('a worker thread died; its tasks run again', { place: place.number, reason });
           this.#dispatcher?.placeGone(place, reason);
         },
-        onOutcome: (lane, slot, outcome, ranMs) => this.#dispatcher?.outcome(lane, slot, outcome, ranMs),
+        onOutcome: (lane, slot, outcome, ran) => this.#dispatcher?.outcome(lane, slot, outcome, ran),
         onStarted: (lane, slot) => this.#news?.task('started', lane.message(slot)),
         onFinished: (lane, runs) => {
           this.#report.finished(lane, runs);
-          for (let i = 0; i + 1 < runs.length; i += 2)
-            this.#news?.task('finished', lane.message(runs[i] ?? 0), { durationMs: runs[i + 1] ?? 0 });
+          for (const { slot, ...ran } of runs) this.#news?.task('finished', lane.message(slot), { ran });
         },
         onCompletion: (lane, bytes) => this.#dispatcher?.completion(lane, bytes),
         onChunkEnd: (place, lane) => this.#dispatcher?.chunkEnded(place, lane),
@@ -251,7 +251,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         codec: this.#codec,
       },
       {
-        onDecision: (message, decision, outcome, ranMs) => this.#decided(message, decision, outcome, ranMs),
+        onDecision: (message, decision, outcome, ran) => this.#decided(message, decision, outcome, ran),
         onDropped: (dropped) => this.#report.dropped(dropped),
         onRefused: (count) => this.#log.warn("commits were refused: the tasks are not this consumer's any more", { tasks: count }),
         onSignals: (list) => this.#crew?.tellSignals(list),
@@ -359,10 +359,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     await this.#signs?.close();
   }
 
-  #decided(message: Message | undefined, decision: Decision, outcome: Outcome, ranMs: number | undefined): void {
-    this.#report.decided(message?.head, decision, outcome, ranMs);
+  #decided(message: Message | undefined, decision: Decision, outcome: Outcome, ran: RunFigures | undefined): void {
+    this.#report.decided(message?.head, decision, outcome, ran);
     if (message === undefined) return;
-    this.#news?.decided(message, decision, outcome, ranMs);
+    this.#news?.decided(message, decision, outcome, ran);
     if (this.#manifest?.settings.storeIntermediateErrors !== true || decision.transition.kind !== 'requeue' || !('error' in outcome))
       return;
     const { id, retries } = message.head;

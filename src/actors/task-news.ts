@@ -6,6 +6,7 @@ import { eventStatusesOf, plainEvent, taskEvent, type EventStatus, type TaskEven
 import { EventPublisher } from '../api/events.js';
 import type { Decision, Outcome } from '../runtime/lifecycle.js';
 import type { Message } from '../runtime/message.js';
+import type { RunFigures } from '../runtime/run-accounts.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { Storage } from '../runtime/storage.js';
 
@@ -53,12 +54,12 @@ export class TaskNews {
     if (this.#wanted) this.#publisher.publish(() => plainEvent(status, now));
   }
 
-  /** A run has ended like this, after so long. */
-  decided(message: Message, decision: Decision, outcome: Outcome, ranMs: number | undefined): void {
+  /** A run has ended like this, and took so much. */
+  decided(message: Message, decision: Decision, outcome: Outcome, ran: RunFigures | undefined): void {
     if (!this.#wanted) return;
     const now = Date.now();
     const extras: TaskEventExtras = 'error' in outcome ? { error: outcome.error } : {};
-    if (ranMs !== undefined) extras.durationMs = ranMs;
+    if (ran !== undefined) extras.ran = ran;
     if (decision.delayMs !== undefined && decision.delayMs > 0) extras.dueAtMs = now + decision.delayMs;
     for (const status of eventStatusesOf(outcome, decision)) this.#publisher.publish(() => taskEvent(status, message, now, extras));
   }

@@ -3,9 +3,11 @@ import type { EventEmitter } from 'node:events';
 import type { Decision, ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import { SECOND_MS } from '../runtime/limits.js';
 import { decodeHead, type Head } from '../runtime/message.js';
+import { taskAccounts, type RunFigures } from '../runtime/run-accounts.js';
 import type { Dropped } from '../runtime/storage.js';
 import type { Lane } from './lane.js';
 import { silentLogger, type Logger } from './log.js';
+import type { FinishedRun } from './protocol.js';
 import type { SupervisorEvents } from './supervisor-events.js';
 
 /** Names of unknown tasks that are remembered, so that each is told once. */
@@ -26,11 +28,8 @@ export class TaskReporter {
     return this.#emitter.listenerCount('complete') > 0 || this.#log.debug !== silentLogger.debug;
   }
 
-  /** `runs` is slot, ms, slot, ms, ... */
-  finished(lane: Lane, runs: readonly number[]): void {
-    for (let i = 0; i + 1 < runs.length; i += 2) {
-      this.#completed(decodeHead(lane.message(runs[i] ?? 0)), runs[i + 1] ?? 0);
-    }
+  finished(lane: Lane, runs: readonly FinishedRun[]): void {
+    for (const run of runs) this.#completed(decodeHead(lane.message(run.slot)), run);
   }
 
   dropped(dropped: readonly Dropped[]): void {
@@ -40,30 +39,31 @@ export class TaskReporter {
     }
   }
 
-  /** `ranMs`: where anybody wants to know. */
-  decided(head: Head | undefined, { signal, delayMs }: Decision, outcome: Outcome, ranMs?: number): void {
+  /** `ran`: where it is known. */
+  decided(head: Head | undefined, { signal, delayMs }: Decision, outcome: Outcome, ran?: RunFigures): void {
     const name = head?.name ?? 'a message';
     const task = { id: head?.id ?? '', name };
     const fields = { id: task.id, attempt: (head?.attempts ?? 0) + 1 };
     const error = 'error' in outcome ? textOf(outcome.error) : 'reason' in outcome ? outcome.reason : undefined;
     const delay = (delayMs ?? 0) / SECOND_MS;
+    const accounts = head === undefined || ran === undefined ? {} : { accounts: taskAccounts(ran, head) };
     switch (signal) {
       case 'error':
         this.#log.error(`${name} failed`, { ...fields, error });
-        this.#emitter.emit('failed', { task, error: error ?? '' });
+        this.#emitter.emit('failed', { task, error: error ?? '', ...accounts });
         break;
       case 'locked':
       case 'rate-limited':
         this.#log.warn(`${name} did not run: ${signal}`, { ...fields, error });
-        this.#emitter.emit('failed', { task, error: error ?? '' });
+        this.#emitter.emit('failed', { task, error: error ?? '', ...accounts });
         break;
       case 'timeout':
         this.#log.error(`${name} ran over its timeout and was stopped`, fields);
-        this.#emitter.emit('timeout', { task });
+        this.#emitter.emit('timeout', { task, ...accounts });
         break;
       case 'retrying':
         this.#log.warn(`${name} will be tried again`, { ...fields, in: `${delay}s`, error });
-        this.#emitter.emit('retrying', { task, delay, error: error ?? '' });
+        this.#emitter.emit('retrying', { task, delay, error: error ?? '', ...accounts });
         break;
       case 'crashed':
         this.#log.warn(`${name} took its thread down and runs again`, { ...fields, error });
@@ -83,17 +83,21 @@ export class TaskReporter {
         this.#emitter.emit(signal, { task });
         break;
       case 'complete':
-        if (head !== undefined && ranMs !== undefined) this.#completed(head, ranMs);
+        if (head !== undefined && ran !== undefined) this.#completed(head, ran);
         break;
       case 'released':
         break;
     }
   }
 
-  #completed({ id, name }: Head, ranMs: number): void {
-    const duration = ranMs / SECOND_MS;
-    this.#log.debug(`${name} done`, { id, seconds: Number(duration.toFixed(4)) });
-    this.#emitter.emit('complete', { task: { id, name }, duration });
+  #completed(head: Head, ran: RunFigures): void {
+    const { id, name } = head;
+    const accounts = taskAccounts(ran, head);
+    const duration = accounts.wall;
+    const cpu = accounts.cpu === undefined ? {} : { cpu: Number(accounts.cpu.toFixed(4)) };
+    const wait = accounts.wait === undefined ? {} : { wait: Number(accounts.wait.toFixed(4)) };
+    this.#log.debug(`${name} done`, { id, seconds: Number(duration.toFixed(4)), ...cpu, ...wait });
+    this.#emitter.emit('complete', { task: { id, name }, duration, accounts });
   }
 
   #unknownOnce(name: string): void {

@@ -9,15 +9,16 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { currentOwner } from '../api/context.js';
-import { parseChunk, TaskRunner } from '../api/task-runner.js';
+import { parseChunk, startFigures, TaskRunner } from '../api/task-runner.js';
 import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
 import { errorInfo, fromErrorData } from '../runtime/error-data.js';
 import type { Outcome } from '../runtime/lifecycle.js';
 import { idOf, isLinked, readHead, SEPARATOR } from '../runtime/message.js';
+import type { RunFigures } from '../runtime/run-accounts.js';
 import { enterWorker, workerContext, type HueyCore, type WorkerContext } from '../runtime/worker-context.js';
 import { LaneMemory } from './lane-memory.js';
 import { loadHuey } from './module-loader.js';
-import type { FromThread, PendingSignal, SessionStart, ToThread } from './protocol.js';
+import type { FinishedRun, FromThread, PendingSignal, SessionStart, ToThread } from './protocol.js';
 import { Run } from './run.js';
 import { PortStorage } from './storage-port.js';
 
@@ -130,18 +131,20 @@ class Worker {
       // Before it is claimed: as long as it waits it can be taken back.
       if (this.#runs.size > 0) await this.#below(alone ? 1 : this.#seats);
       if (!memory.claim(slot)) continue;
-      const startedAt = observe ? performance.now() : 0;
       if (observe) post(this.#port, { kind: 'started', lane, slot });
-      const run = new Run(memory, slot);
+      const run = new Run(memory, slot, this.#seats > 1);
+      const figures = observe ? startFigures(skewMs) : undefined;
       const running = this.#runner.run(message, run, skewMs);
       open.left += 1;
       // Waiting costs a turn of the microtask queue; most tasks of a chunk need none.
-      if (!(running instanceof Promise)) this.#end(open, run, running, message, startedAt);
+      if (!(running instanceof Promise)) this.#end(open, run, running, message, figures?.(run, true));
       else {
         this.#runs.add(run);
-        if (this.#seats === 1) this.#end(open, run, await running, message, startedAt);
-        else {
-          void running.then((outcome) => this.#end(open, run, outcome, message, startedAt));
+        if (this.#seats === 1) {
+          const outcome = await running;
+          this.#end(open, run, outcome, message, figures?.(run, true));
+        } else {
+          void running.then((outcome) => this.#end(open, run, outcome, message, figures?.(run, false)));
           if (alone) await this.#below(1);
         }
       }
@@ -149,11 +152,10 @@ class Worker {
     this.#endChunk(open);
   }
 
-  #end(open: OpenChunk, run: Run, outcome: Outcome, message: unknown, startedAt: number): void {
+  #end(open: OpenChunk, run: Run, outcome: Outcome, message: unknown, ran: RunFigures | undefined): void {
     run.end();
-    const ranMs = open.runs === undefined ? undefined : performance.now() - startedAt;
-    const isCompletion = this.#finish(open.lane, run, outcome, message, ranMs);
-    if (isCompletion && ranMs !== undefined) open.runs?.push(run.slot, ranMs);
+    const isCompletion = this.#finish(open.lane, run, outcome, message, ran);
+    if (isCompletion && ran !== undefined) open.runs?.push({ slot: run.slot, ...ran });
     this.#endChunk(open);
     if (this.#runs.delete(run)) this.#onEnd();
   }
@@ -166,11 +168,11 @@ class Worker {
     post(this.#port, open.lane);
   }
 
-  /** True where it is a completion, whose record goes unread; everything else is told, with the time that it took. */
-  #finish(laneNumber: number, { memory, slot }: Run, outcome: Outcome, message: unknown, ranMs: number | undefined): boolean {
+  /** True where it is a completion, whose record goes unread; everything else is told, with what it took. */
+  #finish(laneNumber: number, { memory, slot }: Run, outcome: Outcome, message: unknown, ran: RunFigures | undefined): boolean {
     // What concerns others is settled by the supervisor, in one transition with all that belongs to it.
     if (!memory.publish(slot) || outcome.kind !== 'complete' || isLinked((message as [string])[0], -2)) {
-      post(this.#port, { kind: 'outcome', lane: laneNumber, slot, outcome, ...(ranMs === undefined ? {} : { ranMs }) });
+      post(this.#port, { kind: 'outcome', lane: laneNumber, slot, outcome, ...(ran === undefined ? {} : { ran }) });
       memory.reported(slot);
       return false;
     }
@@ -225,8 +227,8 @@ interface OpenChunk {
   lane: number;
   /** What holds it: its runs, and the loop that starts them. */
   left: number;
-  /** Slot, ms, slot, ms, ... of what completed, where somebody wants to know. */
-  runs: number[] | undefined;
+  /** What completed, where somebody wants to know. */
+  runs: FinishedRun[] | undefined;
 }
 
 function exclusiveNames({ registry }: HueyCore): Set<string> {

@@ -46,7 +46,7 @@ export interface AssembledChord {
 export function itemOf(plan: CallPlan, args: readonly unknown[]): OutboxItem {
   const id = plan.id ?? plan.client.nextId();
   if (plan.unique !== undefined) return uniqueItem(id, { plan, args }, plan.unique.onConflict, '');
-  return { id, text: plan.envelope.text(id, args, Date.now()), ...plan.when };
+  return { id, text: plan.envelope.text(id, args, Date.now(), '', plan.when), ...plan.when };
 }
 
 /** The message of a call with its handler. @throws PayloadError, ConfigurationError */
@@ -57,7 +57,7 @@ export function itemOfSignature(signature: Signature): OutboxItem {
   const id = plan.id ?? plan.client.nextId();
   const links = new Assembly(plan.client).handlerText(handler);
   if (plan.unique !== undefined) return uniqueItem(id, { plan, args: signature.args }, plan.unique.onConflict, links);
-  return { id, text: plan.envelope.text(id, signature.args, Date.now(), links), ...plan.when };
+  return { id, text: plan.envelope.text(id, signature.args, Date.now(), links, plan.when), ...plan.when };
 }
 
 /** The same call under a new id and other options; it takes the place of the old one. @throws PayloadError, ConfigurationError */
@@ -67,7 +67,7 @@ export function itemInPlaceOf(oldId: string, origin: CallOrigin): OutboxItem {
   const links = new Assembly(plan.client).linksOf(handler, later);
   // The old one has the key; this takes it over together with the place.
   if (plan.unique !== undefined) return { ...uniqueItem(id, origin, 'replace', links), replaces: oldId };
-  return { id, text: plan.envelope.text(id, args, Date.now(), links), ...plan.when, replaces: oldId };
+  return { id, text: plan.envelope.text(id, args, Date.now(), links, plan.when), ...plan.when, replaces: oldId };
 }
 
 /** Which of the calls were made, or the ids of those that are there already. @throws UniqueConflict */
@@ -162,7 +162,12 @@ export class Assembly {
     const origin: CallOrigin = { plan, args, handler, later };
     this.items.push(
       plan.unique === undefined
-        ? { id, text: plan.envelope.text(id, args, this.#now, links), ...plan.when, ...this.#ifKnown(plan, behind.assembled, link) }
+        ? {
+            id,
+            text: plan.envelope.text(id, args, this.#now, links, plan.when),
+            ...plan.when,
+            ...this.#ifKnown(plan, behind.assembled, link),
+          }
         : uniqueItem(id, origin, plan.unique.onConflict, links),
     );
     return [{ id, taskName: plan.taskName, origin }, ...behind.assembled];
@@ -228,5 +233,5 @@ function uniqueItem(id: string, { plan, args }: CallOrigin, onConflict: 'existin
   if (unique === undefined) throw new TypeError(`${taskName} is not unique`);
   const key = uniqueKey(unique, taskName, args, () => envelope.argsText(args));
   const own = `,"unique":${JSON.stringify({ key, until: unique.until })}`;
-  return { id, text: envelope.text(id, args, Date.now(), links + own), ...when, unique: { key, onConflict, ttlMs: unique.ttlMs } };
+  return { id, text: envelope.text(id, args, Date.now(), links + own, when), ...when, unique: { key, onConflict, ttlMs: unique.ttlMs } };
 }

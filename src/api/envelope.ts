@@ -14,11 +14,14 @@ export interface EnvelopeExtras {
   tick?: number;
 }
 
-export interface StageExtras {
-  links: string;
-  /** Due this long after its turn has come, or at this instant. */
+/** Due this long after its turn has come, or at this instant. */
+export interface When {
   delayMs?: number;
   etaMs?: number;
+}
+
+export interface StageExtras extends When {
+  links: string;
 }
 
 export class Envelope {
@@ -47,12 +50,14 @@ export class Envelope {
   }
 
   /**
-   * The whole message. `now` is ms since 1970, for people only; `links` are further members of the body as JSON text, each
-   * with a comma before it.
+   * The whole message. `now` is ms since 1970, for people only, as is when it is due; `links` are further members of the body as
+   * JSON text, each with a comma before it.
    * @throws PayloadError where the arguments cannot be encoded or the message is too large.
    */
-  text(id: string, args: readonly unknown[], now: number, links = ''): string {
-    const body = this.#codec.encodeBody(id, this.#name, this.#body(args, now, links));
+  text(id: string, args: readonly unknown[], now: number, links = '', { delayMs, etaMs }: When = {}): string {
+    const dueAt = etaMs ?? (delayMs === undefined ? now : now + delayMs);
+    const due = dueAt > now ? `,"due":${dueAt}` : '';
+    const body = this.#codec.encodeBody(id, this.#name, this.#body(args, now, due + links));
     const text = `["${links === '' ? this.#before : this.#beforeLinked}${id}${this.#between}${body}]`;
     // A character takes at most three bytes: most messages need not be measured.
     if (text.length * 3 > MESSAGE_MAX_BYTES) this.#checkSize(text);
@@ -64,7 +69,7 @@ export class Envelope {
     const head = `${links === '' ? this.#before : this.#beforeLinked}${id} ${this.#name}`;
     const delay = delayMs === undefined ? '' : `,"delayMs":${delayMs}`;
     const eta = etaMs === undefined ? '' : `,"etaMs":${etaMs}`;
-    return `{"head":"${head}","body":${this.#body(args, now, links)}${delay}${eta}}`;
+    return `{"head":"${head}","body":${this.#body(args, now, `,"later":true${links}`)}${delay}${eta}}`;
   }
 
   /** The arguments as they are encoded. @throws PayloadError */

@@ -2,6 +2,7 @@
 import type { Decision, ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import { SECOND_MS } from '../runtime/limits.js';
 import type { Message } from '../runtime/message.js';
+import { taskAccounts, type RunFigures, type TaskAccounts } from '../runtime/run-accounts.js';
 import { decodeText, encode } from '../runtime/serializer.js';
 import { signalsOf, type SignalName } from '../runtime/signals.js';
 
@@ -50,6 +51,12 @@ export interface HueyEvent {
   readonly executeTime?: number;
   /** Seconds that it ran. */
   readonly duration?: number;
+  /** Seconds of its thread on a processor meanwhile, where that can be had. */
+  readonly cpu?: number;
+  /** Seconds that it waited to start, where they are known (TaskAccounts). */
+  readonly wait?: number;
+  /** Of what ran: its runs so far, this one too. */
+  readonly attempts?: number;
   readonly traceback?: string;
   /** Of `progress`. */
   readonly value?: unknown;
@@ -57,7 +64,8 @@ export interface HueyEvent {
 
 export interface TaskEventExtras {
   error?: ErrorInfo;
-  durationMs?: number;
+  /** What the run took. */
+  ran?: RunFigures;
   /** By the storage's clock. */
   dueAtMs?: number;
   value?: unknown;
@@ -85,7 +93,7 @@ export function taskEvent(
   now: number,
   extras: TaskEventExtras = {},
 ): HueyEvent {
-  const { error, durationMs, dueAtMs } = extras;
+  const { error, ran, dueAtMs } = extras;
   return {
     status,
     error: ERRORS.includes(status),
@@ -95,10 +103,14 @@ export function taskEvent(
     retries: head.retries,
     retryDelay: (body.retryDelayMs ?? 0) / SECOND_MS,
     ...(dueAtMs === undefined ? {} : { executeTime: dueAtMs / SECOND_MS }),
-    ...(durationMs === undefined ? {} : { duration: durationMs / SECOND_MS }),
+    ...(ran === undefined ? {} : figuresOf(taskAccounts(ran, head))),
     ...(error?.stack === undefined || !ERRORS.includes(status) ? {} : { traceback: error.stack }),
     ...('value' in extras ? { value: extras.value } : {}),
   };
+}
+
+function figuresOf({ wall, ...rest }: TaskAccounts): Partial<HueyEvent> {
+  return { duration: wall, ...rest };
 }
 
 /** An event that concerns no task. `now` is ms since 1970. */

@@ -5,7 +5,7 @@
  */
 import { CancelExecution, ConfigurationError } from '../runtime/errors.js';
 import type { Message } from '../runtime/message.js';
-import { SIGNALS, type SignalName, type SignalTask } from '../runtime/signals.js';
+import { SIGNALS, type AccountedTask, type SignalName, type SignalTask } from '../runtime/signals.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { EnqueueItem, EnqueueReply } from '../runtime/storage.js';
 import type { HooksCore } from '../runtime/worker-context.js';
@@ -16,7 +16,7 @@ export type SignalHandler = (signal: SignalName, task: SignalTask, error?: unkno
 /** @throws CancelExecution to keep the task from running; it ends as canceled. */
 export type PreExecuteHook = (task: SignalTask) => unknown;
 /** `error` is undefined where the task succeeded. */
-export type PostExecuteHook = (task: SignalTask, value: unknown, error: unknown) => unknown;
+export type PostExecuteHook = (task: AccountedTask, value: unknown, error: unknown) => unknown;
 /** Runs in each thread. */
 export type ThreadHook = () => unknown;
 
@@ -31,6 +31,10 @@ export class Hooks implements HooksCore {
 
   get around(): boolean {
     return this.#around;
+  }
+
+  get hasPost(): boolean {
+    return this.#post.hooks.length > 0;
   }
 
   /** Names, then the handler; without names it gets every signal. Gives the handler back. */
@@ -153,7 +157,7 @@ export class Hooks implements HooksCore {
     );
   }
 
-  runPost(task: SignalTask, value: unknown, error: unknown): void | Promise<void> {
+  runPost(task: AccountedTask, value: unknown, error: unknown): void | Promise<void> {
     return inOrder(
       this.#post.hooks,
       (hook) => hook(task, value, error),

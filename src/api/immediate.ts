@@ -13,6 +13,7 @@ import { TaskCanceled, TaskTimeout } from '../runtime/errors.js';
 import { buryUnreadable, decide, type Decision, type Outcome } from '../runtime/lifecycle.js';
 import { DAY_MS, SECOND_MS, TIMEOUT_GRACE_MS } from '../runtime/limits.js';
 import { decodeHead, idOf, SEPARATOR, type Head, type Message } from '../runtime/message.js';
+import type { RunFigures } from '../runtime/run-accounts.js';
 import { signalsOf } from '../runtime/signals.js';
 import type { ChordPlan, Dropped, EnqueueItem, EnqueueReply, StepReply, Transition } from '../runtime/storage.js';
 import { MemoryStorage, type MemoryOptions } from '../runtime/storage/memory.js';
@@ -115,10 +116,10 @@ export class ImmediateStorage extends MemoryStorage {
     const outcome = await this.#runner.run(parts, watch, skewMs);
     this.#watches.delete(message.head.id);
     const stopped = watch.end();
-    await this.#settle(text, message, stopped ?? outcome, Date.now() + skewMs, watch.elapsedMs);
+    await this.#settle(text, message, stopped ?? outcome, Date.now() + skewMs, { wallMs: watch.elapsedMs });
   }
 
-  async #settle(text: string, message: Message, outcome: Outcome, now: number, durationMs?: number): Promise<void> {
+  async #settle(text: string, message: Message, outcome: Outcome, now: number, ran?: RunFigures): Promise<void> {
     const { settings, codec } = this.#huey;
     const decision = decide(text, message, outcome, {
       now,
@@ -128,7 +129,7 @@ export class ImmediateStorage extends MemoryStorage {
     });
     const transition = this.#withoutDelay(message.head, outcome, decision.transition);
     await this.#commit(transition);
-    await this.#tell(message, outcome, { ...decision, transition }, now, durationMs);
+    await this.#tell(message, outcome, { ...decision, transition }, now, ran);
   }
 
   /** A retry is due at once. */
@@ -144,11 +145,11 @@ export class ImmediateStorage extends MemoryStorage {
     return { ...transition, delayMs: free <= FREE_RETRIES_MAX ? 0 : Math.max(SECOND_MS, transition.delayMs) };
   }
 
-  async #tell(message: Message, outcome: Outcome, decision: Decision, now: number, durationMs: number | undefined): Promise<void> {
+  async #tell(message: Message, outcome: Outcome, decision: Decision, now: number, ran: RunFigures | undefined): Promise<void> {
     const { hooks, codec } = this.#huey;
     const { head, body } = message;
     const info = 'error' in outcome ? outcome.error : undefined;
-    const extras = { ...(info === undefined ? {} : { error: info }), ...(durationMs === undefined ? {} : { durationMs }) };
+    const extras = { ...(info === undefined ? {} : { error: info }), ...(ran === undefined ? {} : { ran }) };
     for (const status of eventStatusesOf(outcome, decision)) this.#events.publish(() => taskEvent(status, message, now, extras));
     const signals = signalsOf(outcome, decision).filter((signal) => hooks.wants(signal));
     if (signals.length === 0) return;
@@ -192,6 +193,9 @@ export class ImmediateStorage extends MemoryStorage {
 /** The time of one run. */
 class RunWatch implements RunOwner {
   elapsedMs = 0;
+  /** With all that the process does. */
+  readonly shared = true;
+  dueAt: number | undefined;
   readonly #head: Head;
   readonly #graceMs: number;
   readonly #startedAt = performance.now();

@@ -1,6 +1,7 @@
 /** What `currentTask()` gives while a consumer runs a task. Made for every run, so it holds only what was there anyway. */
 import { TaskCanceled, TaskTimeout } from '../runtime/errors.js';
 import { runOf, type Body, type Head } from '../runtime/message.js';
+import { taskAccounts, type RunFigures, type TaskAccounts } from '../runtime/run-accounts.js';
 import type { SignalTask } from '../runtime/signals.js';
 import { OWNER, RUN, type CurrentTask, type RunInfo } from './context.js';
 import { RunNotes, type NoteSink } from './run-notes.js';
@@ -15,6 +16,10 @@ export interface RunOwner {
   onAbort(abort: () => void): void;
   /** A promise that rejects where the run failed outside of any promise; asked for where the task gave one to wait for. */
   failure(): Promise<never>;
+  /** Set by the runner: when it could have started, ms since 1970 by the storage's clock; undefined where nobody knows. */
+  dueAt?: number | undefined;
+  /** Others may run in the thread beside it. */
+  readonly shared?: boolean;
 }
 
 /** What is the same for every task that a runner runs. */
@@ -103,6 +108,10 @@ export class RunningTask implements CurrentTask {
   /** As hooks and handlers of signals see it. */
   forHooks(): SignalTask {
     return { id: this.id, name: this.name, args: this.#body.args, meta: this.meta };
+  }
+
+  accounts(figures: RunFigures): TaskAccounts {
+    return taskAccounts(figures, this.#head);
   }
 
   /** Gives the outcome once the last notes are out; a promise only where the task made some. */

@@ -22,8 +22,10 @@ import { nextItem, withList } from '../runtime/links.js';
 import { checkBody, isPlain, readHead, type Body, type Head } from '../runtime/message.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { AnyFunction } from '../runtime/registry.js';
+import { dueAtOf, type RunFigures } from '../runtime/run-accounts.js';
 import { containsTags, decode, decodeText } from '../runtime/serializer.js';
 import type { ProducerStorage } from '../runtime/storage.js';
+import { threadCpuMs } from '../runtime/thread-cpu.js';
 import { workerContext, type HueyCore } from '../runtime/worker-context.js';
 import { runInTask } from './context.js';
 import { taskEvent } from './event.js';
@@ -70,6 +72,7 @@ export class TaskRunner {
       const text = parts[0];
       const head = readHead(text, -2);
       const body = this.#open(head, parts[1]);
+      owner.dueAt = dueAtOf(head, body);
       if (!isPlain(text, -2) && head.expiresAt > 0 && head.expiresAt <= storageNow(skewMs)) return { kind: 'expired' };
       const definition = this.#huey.registry.get(head.name);
       if (definition === undefined) return { kind: 'unknown-task' };
@@ -129,6 +132,7 @@ export class TaskRunner {
     let value: unknown;
     let error: unknown;
     let outcome: Outcome;
+    const figures = hooks.hasPost ? startFigures(skewMs) : undefined;
     try {
       value = await Promise.race([fn(...body.args), owner.failure()]);
       outcome = this.#complete(value, body);
@@ -138,7 +142,8 @@ export class TaskRunner {
       error = thrown instanceof Error ? thrown : fromErrorData(errorInfo(thrown));
       outcome = afterThrow(thrown, skewMs);
     }
-    await hooks.runPost(seen, value, error);
+    if (figures !== undefined)
+      await hooks.runPost({ ...seen, accounts: task.accounts(figures(owner, owner.shared !== true)) }, value, error);
     return outcome;
   }
 
@@ -175,6 +180,21 @@ export class TaskRunner {
   #ttlSeconds(body: Body): number {
     return Math.ceil((body.resultTtlMs ?? this.#huey.settings.resultTtlMs) / SECOND_MS);
   }
+}
+
+/** Looks at the clocks of a run that starts now; what it gives looks again. `alone`: nothing else ran in the thread meanwhile. */
+export function startFigures(skewMs: number): (owner: Pick<RunOwner, 'dueAt'>, alone: boolean) => RunFigures {
+  const startedAt = performance.now();
+  const storageStartedAt = storageNow(skewMs);
+  const cpuAtStart = threadCpuMs();
+  return ({ dueAt }, alone) => {
+    const cpuNow = alone && cpuAtStart !== undefined ? threadCpuMs() : undefined;
+    return {
+      wallMs: performance.now() - startedAt,
+      ...(cpuAtStart === undefined || cpuNow === undefined ? {} : { cpuMs: cpuNow - cpuAtStart }),
+      ...(dueAt === undefined ? {} : { waitMs: Math.max(0, storageStartedAt - dueAt) }),
+    };
+  };
 }
 
 /** Parses a chunk: all at once, or, where one message is broken, each by itself. Unreadable ones are undefined. */

@@ -72,6 +72,10 @@ export interface Body {
   args: unknown[];
   /** When the producer made it, ms since 1970 by the producer's clock; for people only. */
   at: number;
+  /** When it is due, where that is later than `at`; as far as the producer knows, for people only. */
+  due?: number;
+  /** It belongs to another task's message: `at` says when the whole was made, and not when this was enqueued. */
+  later?: true;
   /** Retries at the start. */
   retries?: number;
   retryDelayMs?: number;

@@ -1,5 +1,6 @@
 /** Signals: what a module can be told of its tasks, and which of them the end of a run gives. The names are Huey's. */
 import type { Decision, Outcome } from './lifecycle.js';
+import type { TaskAccounts } from './run-accounts.js';
 
 export const SIGNALS = [
   'enqueued',
@@ -26,6 +27,12 @@ export interface SignalTask {
   readonly args: readonly unknown[];
   /** What the call gave as `meta`. */
   readonly meta: Readonly<Record<string, unknown>>;
+}
+
+/** As hooks behind the function see it. */
+export interface AccountedTask extends SignalTask {
+  /** What the run took so far; the hooks before the function do not count. */
+  readonly accounts: TaskAccounts;
 }
 
 /** What to tell of the end of a run, in this order. */

@@ -6,7 +6,7 @@
 import type { ConnectionSpec } from './connection.js';
 import type { PayloadCodec, PayloadSettings } from './payload-codec.js';
 import type { Registry } from './registry.js';
-import type { SignalName, SignalTask } from './signals.js';
+import type { AccountedTask, SignalName, SignalTask } from './signals.js';
 import type { ProducerStorage } from './storage.js';
 
 /** What a worker actor uses of a Huey. */
@@ -31,7 +31,9 @@ export interface HooksCore {
   emit(signal: SignalName, task: SignalTask, error?: unknown): void | Promise<void>;
   /** @throws CancelExecution, and nothing else. */
   runPre(task: SignalTask): void | Promise<void>;
-  runPost(task: SignalTask, value: unknown, error: unknown): void | Promise<void>;
+  /** Whether somebody waits for `runPost`, and so for what its accounts cost. */
+  readonly hasPost: boolean;
+  runPost(task: AccountedTask, value: unknown, error: unknown): void | Promise<void>;
   /** Before a thread's first task. */
   runStartup(): Promise<void>;
   /** In the same thread, when it ends in good order. */

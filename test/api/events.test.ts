@@ -205,7 +205,10 @@ describe('an event', () => {
 
   it('has the fields that are known, times in seconds', () => {
     assert.deepEqual(
-      taskEvent('finished', { head, body: { args: [], at: 0, retryDelayMs: 1500 } }, 5000, { durationMs: 250, dueAtMs: 7000 }),
+      taskEvent('finished', { head, body: { args: [], at: 0, retryDelayMs: 1500 } }, 5000, {
+        ran: { wallMs: 250, cpuMs: 200, waitMs: 1000 },
+        dueAtMs: 7000,
+      }),
       {
         status: 'finished',
         error: false,
@@ -216,6 +219,9 @@ describe('an event', () => {
         retryDelay: 1.5,
         executeTime: 7,
         duration: 0.25,
+        cpu: 0.2,
+        wait: 1,
+        attempts: 1,
       },
     );
   });

@@ -165,11 +165,12 @@ describe('hooks around the function', () => {
       throw new CancelExecution();
     });
     const failure = new Error('no');
-    await hooks.runPost(TASK, 5, undefined);
-    await hooks.runPost(TASK, undefined, failure);
+    const accounted = { ...TASK, accounts: { wall: 0.1, attempts: 1 } };
+    await hooks.runPost(accounted, 5, undefined);
+    await hooks.runPost(accounted, undefined, failure);
     assert.deepEqual(seen, [
-      [TASK, 5, undefined],
-      [TASK, undefined, failure],
+      [accounted, 5, undefined],
+      [accounted, undefined, failure],
     ]);
   });
 
