@@ -23,8 +23,11 @@ export interface Stage {
   url: string;
 }
 
+/** How much of everything is done. */
+export type BenchSizes = Pick<BenchOptions, 'n' | 'quick' | 'concurrency'>;
+
 export class Bench {
-  readonly options: BenchOptions;
+  readonly options: BenchSizes;
   readonly redis: Redis;
   readonly server: RedisServer;
   readonly #peers: string;
@@ -32,14 +35,14 @@ export class Bench {
   /** Shows a line while something is going on. */
   progress: (text: string) => void = () => undefined;
 
-  private constructor(options: BenchOptions, server: RedisServer, peers: string) {
+  private constructor(options: BenchSizes, server: RedisServer, peers: string) {
     this.options = options;
     this.server = server;
     this.redis = new Redis(server.port, '127.0.0.1');
     this.#peers = peers;
   }
 
-  static async open(options: BenchOptions, peers: string): Promise<Bench> {
+  static async open(options: BenchSizes, peers: string): Promise<Bench> {
     return new Bench(options, await startRedis(), peers);
   }
 

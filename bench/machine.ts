@@ -1,6 +1,9 @@
 /** What the figures were measured on. */
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem, type as osType } from 'node:os';
+import path from 'node:path';
 import type { Redis } from 'ioredis';
+import { projectRoot } from '../test/support/project-root.js';
 
 export interface Machine {
   cpu: string;
@@ -32,4 +35,9 @@ export function machineLines(machine: Machine): string[] {
     `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}`,
     [`node ${machine.node}`, machine.server, ...packages].join(', '),
   ];
+}
+
+/** Of this package. */
+export function ownVersion(): string {
+  return (JSON.parse(readFileSync(path.join(projectRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }

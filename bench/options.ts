@@ -83,14 +83,16 @@ function read(argv: readonly string[]) {
   }
 }
 
-function names(text: string | undefined): string[] {
+/** A list with commas; empty where nothing was given. */
+export function names(text: string | undefined): string[] {
   return (text ?? '')
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
 }
 
-function whole(name: string, text: string | undefined, fallback: number, most: number): number {
+/** @throws UsageError naming the option */
+export function whole(name: string, text: string | undefined, fallback: number, most: number): number {
   if (text === undefined) return fallback;
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > most)

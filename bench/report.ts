@@ -45,15 +45,18 @@ export function scenarioText({ name, title, metrics, measured, notes }: Scenario
   return [...lines, ...notes.map((note) => `  (${note})`)].join('\n');
 }
 
-function figureText(mine: Measured, metric: Metric): string {
+/** One figure as it stands in tables. */
+export function figureText(mine: Measured, metric: Metric): string {
   if (mine.unavailable !== undefined) return mine.unavailable;
   const spread = mine.spreads[metric.name];
   if (spread === undefined) return mine.errors.length > 0 ? 'failed' : '-';
+  if (spread.count === 1) return shortNumber(spread.median);
   return `${shortNumber(spread.median)} (${shortNumber(spread.min)} to ${shortNumber(spread.max)})`;
 }
 
 function ratioText(ratio: Spread | undefined, ours: string): string {
   if (ratio === undefined) return '';
+  if (ratio.count === 1) return `${ours} is at ${ratioNumber(ratio.median)} x of it`;
   return `${ours} is at ${ratioNumber(ratio.median)} x of it (${ratioNumber(ratio.min)} to ${ratioNumber(ratio.max)})`;
 }
 

@@ -1,11 +1,11 @@
 /** What `npm run bench` runs. Exit code 0: every run passed its check; 1: one did not; 2: wrong options. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectRoot } from '../test/support/project-root.js';
 import { Bench } from './bench.js';
 import { SYSTEMS } from './contestants.js';
 import { BestConcurrency } from './drain.js';
-import { describeMachine } from './machine.js';
+import { describeMachine, ownVersion } from './machine.js';
 import { HELP, parseOptions, UsageError, type BenchOptions } from './options.js';
 import { requirePeers } from './peers.js';
 import { ProgressLine } from './progress.js';
@@ -58,8 +58,4 @@ async function runAll(options: BenchOptions): Promise<boolean> {
 
 function withOnly(scenario: Scenario, isWanted: (name: string) => boolean): Scenario {
   return { ...scenario, contestants: scenario.contestants.filter(({ name }) => isWanted(name)) };
-}
-
-function ownVersion(): string {
-  return (JSON.parse(readFileSync(path.join(projectRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }

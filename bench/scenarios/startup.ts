@@ -9,7 +9,7 @@ import { consume } from '../drain.js';
 import { CheckFailed } from '../queues/queue-view.js';
 import type { Contestant, Scenario } from '../rounds.js';
 import { median } from '../statistics.js';
-import { nowMs } from '../systems/work.js';
+import { nowMs } from '../shared-clock.js';
 
 const STARTS = 10;
 const QUICK_STARTS = 2;

@@ -18,6 +18,7 @@ interface Job {
 }
 interface JobOptions {
   delay?: number;
+  attempts?: number;
 }
 interface Queue {
   add(name: string, data: TaskData, options?: JobOptions): Promise<Job>;
@@ -49,10 +50,12 @@ let worker: Worker | undefined;
 let events: QueueEvents | undefined;
 
 serve({
-  async fill({ task, n, alike, spins, dueAtMs }) {
+  async fill({ task, n, alike, spins, dueAtMs, more, attempts = 1 }) {
     const add = (list: TaskData[]): Promise<Job[]> => {
-      const opts = dueAtMs === undefined ? {} : { opts: { delay: Math.max(0, dueAtMs - Date.now()) } };
-      return queue().addBulk(list.map((data) => ({ name: task, data: spins === undefined ? data : { ...data, spins }, ...opts })));
+      const opts: JobOptions = dueAtMs === undefined ? {} : { delay: Math.max(0, dueAtMs - Date.now()) };
+      if (attempts > 1) opts.attempts = attempts;
+      const fixed = spins === undefined ? { ...more } : { ...more, spins };
+      return queue().addBulk(list.map((data) => ({ name: task, data: { ...data, ...fixed }, opts })));
     };
     await inBulk(n, FILL_BATCH, add, alike);
   },

@@ -9,4 +9,6 @@ export const tasks = {
   cpu: huey.task(work.cpu),
   wait: huey.task(work.wait),
   stamp: huey.task(work.stamp),
+  burn: huey.task(work.burn),
+  die: huey.task(work.die),
 };

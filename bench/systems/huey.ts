@@ -12,13 +12,13 @@ const RESULT_WAIT_SECONDS = 60;
 let supervisor: SupervisorHandle | undefined;
 
 serve({
-  async fill({ task, n, alike, spins, dueAtMs }) {
+  async fill({ task, n, alike, spins, dueAtMs, more }) {
     const bound = dueAtMs === undefined ? tasks[task] : tasks[task].withOptions({ eta: new Date(dueAtMs) });
     await inBulk(
       n,
       FILL_BATCH,
       async (list) => {
-        const items = list.map((data) => (spins === undefined ? data : { ...data, spins }));
+        const items = list.map((data) => (spins === undefined ? { ...data, ...more } : { ...data, ...more, spins }));
         await huey.enqueueMany(items.map((data) => bound.s(data)));
       },
       alike,

@@ -1,7 +1,7 @@
 /** What producers of every system do alike: keep so many calls in flight, enqueue at a steady rate, and wait for results. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Latencies, PaceArguments, TaskData } from './protocol.js';
-import { nowMs } from './work.js';
+import { nowMs } from '../shared-clock.js';
 
 /** Calls `enqueueOne` n times, at most `size` at once. Gives calls per second. */
 export async function inFlight(n: number, size: number, enqueueOne: (n: number) => Promise<unknown>): Promise<number> {

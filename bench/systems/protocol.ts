@@ -1,13 +1,18 @@
 /** What the harness asks of a system under test, and the messages that carry it. Each system is a process of its own. */
+import type { ControlCalls } from '../control/protocol.js';
 
 /** Tasks that every system has: see work.ts. */
-export type TaskName = 'noop' | 'cpu' | 'wait' | 'stamp';
+export type TaskName = 'noop' | 'cpu' | 'wait' | 'stamp' | 'burn' | 'die';
 
 /** The argument of every task. */
 export interface TaskData {
   n: number;
   /** Rounds of calculation; only where the task burns. */
   spins?: number;
+  /** How long `burn` burns, by the clock. */
+  ms?: number;
+  /** The file in which a task notes its runs (control/journal.ts). */
+  journal?: string;
 }
 
 export interface FillArguments {
@@ -18,6 +23,10 @@ export interface FillArguments {
   spins?: number;
   /** Not before this time. */
   dueAtMs?: number;
+  /** What else is in the argument of each. */
+  more?: Pick<TaskData, 'ms' | 'journal'>;
+  /** BullMQ alone, for which the death of a thread is a failure of the task: how often it is run at most. */
+  attempts?: number;
 }
 
 export type EnqueueMode = 'serial' | 'flight' | 'bulk';
@@ -54,7 +63,7 @@ export interface ConsumeArguments {
 }
 
 /** name -> argument and reply. */
-export interface SystemCalls {
+export interface SystemCalls extends ControlCalls {
   /** Enqueues n tasks in bulk, numbered from 0. */
   fill: { argument: FillArguments; reply: void };
   /** Enqueues n no-ops and tells how many it stored per second. `size`: calls in flight, or tasks in one bulk call. */
@@ -66,13 +75,22 @@ export interface SystemCalls {
   /** Enqueues no-ops, numbered from 0, as fast as it can for so long. Gives their number. */
   flood: { argument: { ms: number; batch: number; inFlight: number }; reply: number };
   /** What can be seen from within a consumer. */
-  facts: { argument: void; reply: { rssBytes: number; loopDelayP99Ms: number } };
+  facts: { argument: void; reply: Facts };
+  /** The delays of the event loop that `facts` tells of begin anew. */
+  resetDelay: { argument: void; reply: void };
   /** No queue at all: the same task in so many threads, each taking the next number. Gives tasks per second. */
   threads: { argument: { n: number; threads: number; spins: number }; reply: number };
   /** No queue at all: a script that claims, stores and acknowledges; `n` messages lie ready. Gives tasks per second. */
   limit: { argument: { n: number }; reply: number };
   /** Ends in good order what consumes and what enqueues. */
   stop: { argument: void; reply: void };
+}
+
+export interface Facts {
+  rssBytes: number;
+  loopDelayP50Ms: number;
+  loopDelayP99Ms: number;
+  loopDelayMaxMs: number;
 }
 
 export type CallName = keyof SystemCalls;

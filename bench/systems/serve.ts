@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { CallName, Handlers, Reply, Request, SystemCalls } from './protocol.js';
 
-export type OwnHandlers = Partial<Omit<Handlers, 'facts'>>;
+export type OwnHandlers = Partial<Omit<Handlers, 'facts' | 'resetDelay'>>;
 
 /** What is measured is the time between two ticks of a timer of so long; the rest of it is the delay. */
 const RESOLUTION_MS = 1;
@@ -17,7 +17,16 @@ export function serve(handlers: OwnHandlers): void {
       delay.enable();
     },
     async facts(): Promise<SystemCalls['facts']['reply']> {
-      return { rssBytes: process.memoryUsage.rss(), loopDelayP99Ms: Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS) };
+      const delayMs = (ns: number): number => Math.max(0, ns / 1e6 - RESOLUTION_MS);
+      return {
+        rssBytes: process.memoryUsage.rss(),
+        loopDelayP50Ms: delayMs(delay.percentile(50)),
+        loopDelayP99Ms: delayMs(delay.percentile(99)),
+        loopDelayMaxMs: delayMs(delay.max),
+      };
+    },
+    async resetDelay() {
+      delay.reset();
     },
   };
   process.on('message', (request: Request) => void answer(all, request));

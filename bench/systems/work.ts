@@ -1,4 +1,7 @@
 /** The tasks themselves: the same functions in every system. */
+import { existsSync } from 'node:fs';
+import { writeRun } from '../control/journal.js';
+import { nowMs } from '../shared-clock.js';
 import type { TaskData, TaskName } from './protocol.js';
 
 /** Long enough that timers of one millisecond do not matter. */
@@ -25,6 +28,21 @@ export function stamp(data: TaskData): number {
   return startedAtMs;
 }
 
+/** So long, whatever else the machine does: for what is measured beside it. */
+export function burn(data: TaskData): number {
+  const endsAtMs = performance.now() + (data.ms ?? 0);
+  while (performance.now() < endsAtMs);
+  return data.n;
+}
+
+/** Takes its thread down in its first run, and ends well in its second. Each has a journal of its own, which tells it. */
+export function die({ n, journal = '' }: TaskData): number {
+  const isFirst = !existsSync(journal);
+  writeRun(journal, n);
+  if (isFirst) process.exit(1);
+  return n;
+}
+
 /** By name: for the systems that have one function for all tasks. */
 export function work(task: string, data: TaskData): number | Promise<number> {
   switch (task as TaskName) {
@@ -36,12 +54,11 @@ export function work(task: string, data: TaskData): number | Promise<number> {
       return wait(data);
     case 'stamp':
       return stamp(data);
+    case 'burn':
+      return burn(data);
+    case 'die':
+      return die(data);
   }
-}
-
-/** Ms since 1970 with fractions; comparable between processes to some 0.01 ms. */
-export function nowMs(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 export function spin(rounds: number): number {
