@@ -70,6 +70,19 @@ export const OPTIONS = {
     help: 'A thread is replaced after about so many tasks, for tasks that leak memory',
     byDefault: 'never',
   },
+  'max-age': { kind: 'number', group: SAFETY, help: 'Age at which a thread is replaced, seconds', byDefault: 'never' },
+  'max-heap': {
+    kind: 'number',
+    group: SAFETY,
+    help: 'A thread whose heap holds more behind a task is replaced, MiB',
+    byDefault: 'no limit',
+  },
+  'max-memory-per-worker': {
+    kind: 'number',
+    group: SAFETY,
+    help: 'A thread whose heap needs more dies, and its task is charged with that, MiB',
+    byDefault: "node's",
+  },
   'flush-locks': {
     kind: 'flag',
     group: SAFETY,

@@ -61,6 +61,9 @@ function supervisorOptions(values: Values<OptionName>, cwd: string): Omit<Create
   const lease = values.number('lease');
   const grace = values.number('grace');
   const maxTasks = values.number('max-tasks');
+  const maxAge = values.number('max-age');
+  const maxHeap = values.number('max-heap');
+  const maxMemoryPerWorker = values.number('max-memory-per-worker');
   const imports = values.list(`import`);
   const instance = values.text('instance');
   const healthPort = values.number('health-port');
@@ -85,6 +88,9 @@ function supervisorOptions(values: Values<OptionName>, cwd: string): Omit<Create
     ...(lease === undefined ? {} : { lease }),
     ...(grace === undefined ? {} : { grace }),
     ...(maxTasks === undefined ? {} : { maxTasks }),
+    ...(maxAge === undefined ? {} : { maxAge }),
+    ...(maxHeap === undefined ? {} : { maxHeap }),
+    ...(maxMemoryPerWorker === undefined ? {} : { maxMemoryPerWorker }),
     ...(imports === undefined ? {} : { import: imports }),
     strict: values.flag('strict'),
     ...(instance === undefined ? {} : { instance }),

@@ -11,6 +11,7 @@ import { Place } from './place.js';
 import { ThreadPool } from './pool.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import type { FinishedRun, Manifest, PendingSignal } from './protocol.js';
+import { Recycler, type RecycleLimits } from './recycler.js';
 import { threadImports } from './thread-imports.js';
 
 const FALSE_STARTS_MAX = 5;
@@ -22,8 +23,10 @@ export interface CrewOptions {
   workers: number;
   /** Tasks at once in each thread. */
   concurrency: number;
-  /** A thread is replaced after about this many tasks; undefined: never. */
-  maxTasks: number | undefined;
+  /** When a thread is replaced. */
+  recycle: RecycleLimits;
+  /** Of each thread; undefined: as node has it. */
+  maxMemoryMib: number | undefined;
   imports: readonly string[];
   openStorage: (port: MessagePort) => void;
 }
@@ -36,6 +39,8 @@ export interface CrewEvents {
   /** May be given work from now on. */
   onPlace(place: Place): void;
   onGone(place: Place, reason: string, expected: boolean): void;
+  /** It leaves because it has served enough; another has taken over. */
+  onRecycled(place: Place, reason: string): void;
   onOutcome(lane: Lane, slot: number, outcome: Outcome, ran?: RunFigures): void;
   onFinished(lane: Lane, runs: readonly FinishedRun[]): void;
   onStarted(lane: Lane, slot: number): void;
@@ -48,6 +53,7 @@ export class Crew {
   readonly #options: CrewOptions;
   readonly #events: CrewEvents;
   readonly #pool: ThreadPool;
+  readonly #recycler: Recycler;
   readonly #all = new Set<Place>();
   readonly #working = new Set<Place>();
   #spares = 0;
@@ -62,8 +68,13 @@ export class Crew {
   constructor(options: CrewOptions, events: CrewEvents) {
     this.#options = options;
     this.#events = events;
+    this.#recycler = new Recycler(options.recycle, () => {
+      for (const place of this.#working) this.#recycler.look(place, performance.now());
+      this.#recycleNext();
+    });
     this.#pool = new ThreadPool({
       execArgv: threadImports(options.imports, options.module).flatMap((one) => ['--import', one]),
+      maxMemoryMib: options.maxMemoryMib,
       onError: (error) => events.onStray({ name: error.name, message: error.message, code: 'stray' }),
     });
     // The first one alone: what it finds in the module decides whether there will be others.
@@ -87,6 +98,7 @@ export class Crew {
   /** Ends every thread, whatever it does, and resolves when they are gone. Accounts come through `onGone`. Repeatable. */
   async endAll(how: 'quiet' | 'now'): Promise<void> {
     this.#ending = true;
+    this.#recycler.end();
     for (const place of this.#all) {
       if (how === 'quiet' && place.ready && place.idle) place.end();
       else place.kill();
@@ -105,7 +117,12 @@ export class Crew {
   }
 
   #fill(): void {
-    while (!this.#ending && this.#all.size < this.#options.workers + this.#spares) this.#add();
+    while (!this.#ending && this.#all.size < this.#wanted) this.#add();
+  }
+
+  /** One that is being replaced is there beside its replacement. */
+  get #wanted(): number {
+    return this.#options.workers + this.#spares + (this.#recycler.leaving === undefined ? 0 : 1);
   }
 
   #employ(): void {
@@ -123,7 +140,7 @@ export class Crew {
     const events = this.#events;
     const place = new Place(
       ++this.#started,
-      { pool: this.#pool, module, huey, seats, openStorage },
+      { pool: this.#pool, module, huey, seats, openStorage, tellHeap: this.#options.recycle.maxHeapMib !== undefined },
       {
         onReady: (_, manifest) => {
           this.#falseStarts = 0;
@@ -132,6 +149,7 @@ export class Crew {
             events.onManifest(manifest);
           }
           this.#employ();
+          this.#recycleNext();
         },
         onUnloadable: (one, error) => {
           one.unloadable = true;
@@ -144,7 +162,9 @@ export class Crew {
         onChunkEnd: (one, lane) => {
           one.served += lane.count;
           events.onChunkEnd(one, lane);
-          this.#recycle(one);
+          this.#recycler.look(one, performance.now());
+          this.#recycleNext();
+          if (one.retired && one.idle) one.end();
         },
         onStray: (_, error) => events.onStray(error),
         onGone: (one, reason) => this.#gone(one, reason),
@@ -155,6 +175,7 @@ export class Crew {
 
   #gone(place: Place, reason: string): void {
     this.#all.delete(place);
+    this.#recycler.gone(place);
     const worked = this.#working.delete(place);
     this.#events.onGone(place, reason, this.#ending || place.killed || place.retired);
     if (this.#ending) {
@@ -167,11 +188,18 @@ export class Crew {
       this.#unloadable({ name: 'Error', message: `the thread died before the module was loaded: ${reason}`, code: 'false-start' });
   }
 
-  /** A thread that has served enough gets no more work, and ends when it has nothing left. */
-  #recycle(place: Place): void {
-    const { maxTasks } = this.#options;
-    if (maxTasks === undefined || place.served < maxTasks) return;
+  /** It leaves when another is warm: gets no more work then, and ends when it has nothing left. */
+  #recycleNext(): void {
+    const { leaving } = this.#recycler;
+    if (leaving === undefined || leaving.place.retired || this.#ending) return;
+    this.#fill();
+    const isWarm = [...this.#all].some((place) => place.ready && !this.#working.has(place));
+    if (!isWarm) return;
+    const { place, reason } = leaving;
     place.retired = true;
+    this.#working.delete(place);
+    this.#events.onRecycled(place, reason);
+    this.#employ();
     if (place.idle) place.end();
   }
 

@@ -127,7 +127,7 @@ export class Dispatcher {
 
   outcome(lane: Lane, slot: number, outcome: Outcome, ran?: RunFigures): void {
     const text = lane.message(slot);
-    this.#transit(text, stoppedOutcome(lane, slot) ?? outcome, ran);
+    this.#transit(text, stoppedOutcome(lane, slot, outcome) ?? outcome, ran);
   }
 
   completion(lane: Lane, bytes: Uint8Array): void {

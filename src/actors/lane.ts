@@ -3,7 +3,7 @@
  * looks into it only where it needs one task.
  */
 import { droppedOutcome } from '../runtime/dropped.js';
-import type { Outcome } from '../runtime/lifecycle.js';
+import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import { decodeHead, idOf, SEPARATOR } from '../runtime/message.js';
 import type { Chunk } from '../runtime/storage.js';
 import { ARENA_BYTES, LaneMemory, Slot } from './lane-memory.js';
@@ -20,6 +20,8 @@ export interface SeenRun {
   timeoutMs: number;
   /** Where it was stopped: when its thread is ended. */
   killAt: number | undefined;
+  /** When the thread is asked where it is, unless it has answered by then. */
+  locateAt?: number;
 }
 
 export class Lane {
@@ -36,6 +38,8 @@ export class Lane {
   limited: string | undefined;
   /** Tasks of this chunk that were stopped. */
   readonly stops = new Map<number, StopReason>();
+  /** Where they were then, as lines of a stack, as far as that is known. */
+  readonly wheres = new Map<number, string>();
 
   constructor(number: number, arenaBytes = ARENA_BYTES) {
     this.number = number;
@@ -59,6 +63,7 @@ export class Lane {
     this.runs.clear();
     this.limited = undefined;
     this.stops.clear();
+    this.wheres.clear();
   }
 
   unload(): void {
@@ -159,17 +164,26 @@ export class Lane {
   }
 }
 
-/** A run that the supervisor stopped ends as that, whatever it returned or threw. */
-export function stoppedOutcome(lane: Lane, slot: number): Outcome | undefined {
+/** A run that the supervisor stopped ends as that, whatever it returned or threw: `own`, where it came to its end. */
+export function stoppedOutcome(lane: Lane, slot: number, own?: Outcome): Outcome | undefined {
   const reason = lane.stops.get(slot);
   switch (reason) {
     case undefined:
       return undefined;
     case 'timeout':
-      return { kind: 'timeout', error: { name: 'TaskTimeout', message: 'the task ran over its timeout', code: 'timeout' } };
+      return { kind: 'timeout', error: timeoutError(lane, slot, own) };
     case 'canceled':
       return droppedOutcome('canceled');
     case 'stopping':
       return { kind: 'interrupted' };
   }
+}
+
+/** Its stack says where the run was: as it threw that itself, or as its thread was seen when it did not react. */
+function timeoutError(lane: Lane, slot: number, own: Outcome | undefined): ErrorInfo {
+  const error: ErrorInfo = { name: 'TaskTimeout', message: 'the task ran over its timeout', code: 'timeout' };
+  const where = lane.wheres.get(slot);
+  if (own?.kind === 'error' && own.error.stack !== undefined) error.stack = own.error.stack;
+  else if (where !== undefined) error.stack = `${error.name}: ${error.message}\n${where}`;
+  return error;
 }

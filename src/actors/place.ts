@@ -9,6 +9,7 @@ import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
 import type { Chunk } from '../runtime/storage.js';
 import { ARENA_BYTES, SMALL_ARENA_BYTES } from './lane-memory.js';
 import { Lane, type StopReason } from './lane.js';
+import { stackProbe } from './stack-probe.js';
 import type { ThreadPool } from './pool.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import type { FinishedRun, FromThread, Manifest, PendingSignal, SessionStart, ToThread } from './protocol.js';
@@ -16,6 +17,8 @@ import type { FinishedRun, FromThread, Manifest, PendingSignal, SessionStart, To
 const LANES = 2;
 /** Native code that does not return keeps a terminated thread alive; waiting longer for its end helps nobody. */
 const DEATH_WAIT_MS = 1000;
+/** Where a run is whose thread answers: no stack leads there. */
+const AWAITING = '    (its thread went on meanwhile: it was waiting for a promise, a timer or a reply)';
 
 export interface PlaceEvents {
   onReady(place: Place, manifest: Manifest): void;
@@ -38,6 +41,8 @@ export interface PlaceStart {
   /** Tasks at once. */
   seats: number;
   openStorage: (port: MessagePort) => void;
+  /** Whether the thread shall tell how much its heap holds. */
+  tellHeap: boolean;
 }
 
 export class Place {
@@ -52,6 +57,10 @@ export class Place {
   movedAt = 0;
   /** It may be given nothing: something exclusive runs or waits, or what it had did not start though there were seats; until something moves. */
   blocked = false;
+  /** When it had loaded the module. */
+  readyAt = 0;
+  /** In use behind its last chunk, where that is asked for. */
+  heapBytes = 0;
   /** Tasks that it was given. */
   served = 0;
   /** It gets no more work, because it has served enough. */
@@ -68,8 +77,9 @@ export class Place {
   readonly #port: MessagePort;
   readonly #storagePort: MessagePort;
   readonly #kill = new AbortController();
+  #threadId = -1;
 
-  constructor(number: number, { pool, module, huey, seats, openStorage }: PlaceStart, events: PlaceEvents) {
+  constructor(number: number, { pool, module, huey, seats, openStorage, tellHeap }: PlaceStart, events: PlaceEvents) {
     this.number = number;
     this.seats = seats;
     // With several seats a lane for each, so that one task that takes long holds back no seat but its own; and one ahead.
@@ -94,6 +104,7 @@ export class Place {
       storagePort: storage.port2,
       lanes: this.lanes.map((lane) => lane.memory.buffer),
       concurrency: seats,
+      tellHeap,
     };
     void this.#live(pool.run(start, [control.port2, storage.port2], this.#kill.signal), closed);
   }
@@ -116,6 +127,15 @@ export class Place {
     this.#send({ kind: 'abort', lane: lane.number, slot, reason });
   }
 
+  /** Asks where the thread is, for the sake of this run; told by then or not at all. */
+  locate(lane: Lane, slot: number): void {
+    const run = lane.runs.get(slot);
+    stackProbe.ask(this.#threadId, (stack) => {
+      // What runs there may be another one by now.
+      if (run !== undefined && lane.runs.get(slot) === run) lane.wheres.set(slot, stack);
+    });
+  }
+
   tellSignals(list: PendingSignal[]): void {
     this.#send({ kind: 'signals', list });
   }
@@ -125,6 +145,7 @@ export class Place {
     if (this.#state === 'gone') return;
     this.#state = 'ending';
     this.killed = true;
+    stackProbe.leave(this.#threadId);
     this.#kill.abort();
   }
 
@@ -148,6 +169,9 @@ export class Place {
         if (lane) this.#events.onOutcome(this, lane, message.slot, message.outcome, message.ran);
         break;
       }
+      case 'heard':
+        this.#lane(message.lane)?.wheres.set(message.slot, AWAITING);
+        break;
       case 'started': {
         const lane = this.#lane(message.lane);
         if (lane) this.#events.onStarted(this, lane, message.slot);
@@ -163,12 +187,17 @@ export class Place {
         if (lane) this.#events.onCompletion(this, lane, message.bytes);
         break;
       }
+      case 'heap':
+        this.heapBytes = message.bytes;
+        break;
       case 'stray':
         this.#events.onStray(this, message.error);
         break;
       case 'ready':
         if (this.#state === 'starting') this.#state = 'ready';
         this.wasReady = true;
+        this.readyAt = performance.now();
+        this.#threadId = message.threadId;
         this.#events.onReady(this, message.manifest);
         break;
       case 'ended':
@@ -213,5 +242,6 @@ export class Place {
 
 function describeDeath(error: unknown): string {
   if (!(error instanceof Error)) return 'the thread died';
+  if ((error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') return `out of memory: ${error.message}`;
   return error.message === '' ? `the thread died (${error.name})` : error.message;
 }

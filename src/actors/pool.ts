@@ -10,6 +10,8 @@ import type { SessionStart } from './protocol.js';
 export interface PoolOptions {
   /** For the threads alone, such as ['--import', 'tsx']. */
   execArgv?: readonly string[];
+  /** Of the old generation of each thread's heap; undefined: as node has it. */
+  maxMemoryMib?: number | undefined;
   /** An error of a thread that no run was waiting for. */
   onError: (error: Error) => void;
 }
@@ -20,8 +22,9 @@ const THREADS_MAX = 2048;
 export class ThreadPool {
   readonly #piscina: Piscina;
 
-  constructor({ execArgv = [], onError }: PoolOptions) {
-    this.#piscina = (execArgv.length === 0 ? takeWarm() : undefined) ?? makePiscina(execArgv);
+  constructor({ execArgv = [], maxMemoryMib, onError }: PoolOptions) {
+    const isPlain = execArgv.length === 0 && maxMemoryMib === undefined;
+    this.#piscina = (isPlain ? takeWarm() : undefined) ?? makePiscina(execArgv, maxMemoryMib);
     // A timer that an ended task left behind may throw while no run is waited for; unheard, it would end the process.
     this.#piscina.on('error', onError);
   }
@@ -52,7 +55,7 @@ function takeWarm(): Piscina | undefined {
   return piscina;
 }
 
-function makePiscina(execArgv: readonly string[]): Piscina {
+function makePiscina(execArgv: readonly string[], maxMemoryMib?: number): Piscina {
   return new Piscina({
     filename: new URL('./worker-entry.cjs', import.meta.url).href,
     // One is always up ahead; the others start when their run is asked for.
@@ -63,6 +66,7 @@ function makePiscina(execArgv: readonly string[]): Piscina {
     // The default parks an idle thread in Atomics.wait, where its timers and sockets get no turn.
     atomics: 'disabled',
     recordTiming: false,
+    ...(maxMemoryMib === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxMemoryMib } }),
     ...threadArguments(execArgv),
   });
 }

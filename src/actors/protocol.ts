@@ -20,6 +20,8 @@ export interface SessionStart {
   lanes: SharedArrayBuffer[];
   /** Tasks at once in this thread. */
   concurrency: number;
+  /** Tell what the heap holds behind each chunk. */
+  tellHeap: boolean;
 }
 
 export type ToThread =
@@ -48,10 +50,12 @@ export interface PendingSignal {
 /** A bare number is the lane whose chunk has come to its end. */
 export type FromThread =
   | number
-  | { kind: 'ready'; manifest: Manifest }
+  | { kind: 'ready'; manifest: Manifest; threadId: number }
   | { kind: 'unloadable'; error: ErrorInfo }
   /** Nothing runs any more, and the module's shutdown hooks are through. */
   | { kind: 'ended' }
+  /** The soft stop of a run was heard: the thread's loop turns. */
+  | { kind: 'heard'; lane: number; slot: number }
   /** In a chunk that is observed. */
   | { kind: 'started'; lane: number; slot: number }
   /** What completed in a chunk that is observed, but for what was told as an outcome. */
@@ -60,6 +64,8 @@ export type FromThread =
   | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome; ran?: RunFigures }
   /** A completion that found no room in the arena. */
   | { kind: 'completion'; lane: number; bytes: Uint8Array }
+  /** What is in use of the thread's heap. */
+  | { kind: 'heap'; bytes: number }
   /** An error that no task is running for: a timer that an ended task left behind. */
   | { kind: 'stray'; error: ErrorInfo };
 

@@ -6,6 +6,7 @@ import { CONCURRENCY_MAX, LEASE_MS, SCHEDULER_INTERVAL_MS, SECOND_MS, STOP_GRACE
 import { checkInstanceName } from '../runtime/storage/checks.js';
 import type { HealthSettings } from './health-signs.js';
 import type { Logger } from './log.js';
+import type { RecycleLimits } from './recycler.js';
 
 export interface SupervisorOptions {
   /** The user's module: a path, seen from `cwd`, or a file: URL. */
@@ -32,6 +33,15 @@ export interface SupervisorOptions {
   grace?: number;
   /** A thread is replaced by a new one after about this many tasks, against memory that grows; default: never. Huey: -M. */
   maxTasks?: number;
+  /** Age at which a thread is replaced, seconds, at least 1; default: never. */
+  maxAge?: number;
+  /** What a thread's heap may hold behind a task before it is replaced, MiB, garbage included; default: no limit. */
+  maxHeap?: number;
+  /**
+   * Memory of each thread's heap (the old generation), MiB, at least 16; one that needs more dies, and its task counts as the cause.
+   * Buffers do not count, and one huge array may still end the process. Default: as node has it.
+   */
+  maxMemoryPerWorker?: number;
   /** Modules that the threads load first, as `node --import` does: for TypeScript `['tsx']`. */
   import?: readonly string[];
   /** True: every lock of the queue is taken from whoever holds it, at start; default false. Huey: `-f`. */
@@ -62,7 +72,8 @@ export interface SupervisorSettings {
   schedulerIntervalMs: number;
   leaseMs: number;
   graceMs: number;
-  maxTasks: number | undefined;
+  recycle: RecycleLimits;
+  maxMemoryMib: number | undefined;
   imports: readonly string[];
   /** Locks to flush at start; 'all' = those that anybody holds. */
   flush: 'all' | readonly string[];
@@ -76,6 +87,10 @@ export const HEALTH_HOST = '127.0.0.1';
 const PORT_MAX = 65_535;
 const WORKERS_MAX = 1024;
 const LEASE_MAX_SECONDS = 3600;
+const AGE_MAX_SECONDS = 365 * 86_400;
+/** With less a thread does not come up. */
+const HEAP_MIN_MIB = 16;
+const HEAP_MAX_MIB = 1024 * 1024;
 
 /** @throws ConfigurationError naming the option. */
 export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSettings {
@@ -90,7 +105,15 @@ export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSe
     schedulerIntervalMs: schedulerInterval * SECOND_MS,
     leaseMs: inRange('lease', options.lease ?? LEASE_MS / SECOND_MS, 0.5, LEASE_MAX_SECONDS) * SECOND_MS,
     graceMs: inRange('grace', options.grace ?? STOP_GRACE_MS / SECOND_MS, 0, 86_400) * SECOND_MS,
-    maxTasks: options.maxTasks === undefined ? undefined : whole('maxTasks', options.maxTasks, 1, Number.MAX_SAFE_INTEGER),
+    recycle: {
+      maxTasks: options.maxTasks === undefined ? undefined : whole('maxTasks', options.maxTasks, 1, Number.MAX_SAFE_INTEGER),
+      maxAgeMs: options.maxAge === undefined ? undefined : inRange('maxAge', options.maxAge, 1, AGE_MAX_SECONDS) * SECOND_MS,
+      maxHeapMib: options.maxHeap === undefined ? undefined : whole('maxHeap', options.maxHeap, HEAP_MIN_MIB, HEAP_MAX_MIB),
+    },
+    maxMemoryMib:
+      options.maxMemoryPerWorker === undefined
+        ? undefined
+        : whole('maxMemoryPerWorker', options.maxMemoryPerWorker, HEAP_MIN_MIB, HEAP_MAX_MIB),
     imports: options.import ?? [],
     flush: options.flushLocks === true ? 'all' : [...new Set(options.extraLocks ?? [])],
     instance: options.instance === undefined ? undefined : checkInstanceName(options.instance),

@@ -143,7 +143,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         huey,
         workers: this.#settings.workers,
         concurrency: this.#settings.concurrency,
-        maxTasks: this.#settings.maxTasks,
+        recycle: this.#settings.recycle,
+        maxMemoryMib: this.#settings.maxMemoryMib,
         imports: this.#settings.imports,
         openStorage: (port) => {
           if (this.#door) this.#door.open(port);
@@ -158,6 +159,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           if (!expected) this.#log.warn('a worker thread died; its tasks run again', { place: place.number, reason });
           this.#dispatcher?.placeGone(place, reason);
         },
+        onRecycled: (place, reason) => this.#log.info('a worker thread is replaced', { place: place.number, reason }),
         onOutcome: (lane, slot, outcome, ran) => this.#dispatcher?.outcome(lane, slot, outcome, ran),
         onStarted: (lane, slot) => this.#news?.task('started', lane.message(slot)),
         onFinished: (lane, runs) => {

@@ -58,11 +58,16 @@ export class TaskReporter {
         this.#emitter.emit('failed', { task, error: error ?? '', ...accounts });
         break;
       case 'timeout':
-        this.#log.error(`${name} ran over its timeout and was stopped`, fields);
+        this.#log.error(`${name} ran over its timeout and was stopped`, { ...fields, at: firstFrame(outcome) });
         this.#emitter.emit('timeout', { task, ...accounts });
         break;
       case 'retrying':
-        this.#log.warn(`${name} will be tried again`, { ...fields, in: `${delay}s`, error });
+        this.#log.warn(`${name} will be tried again`, {
+          ...fields,
+          in: `${delay}s`,
+          error,
+          at: outcome.kind === 'timeout' ? firstFrame(outcome) : undefined,
+        });
         this.#emitter.emit('retrying', { task, delay, error: error ?? '', ...accounts });
         break;
       case 'crashed':
@@ -109,4 +114,10 @@ export class TaskReporter {
 
 export function textOf({ name, message }: ErrorInfo): string {
   return message === '' ? name : `${name}: ${message}`;
+}
+
+/** Where it was, as far as its stack says. */
+function firstFrame(outcome: Outcome): string | undefined {
+  const stack = 'error' in outcome ? outcome.error.stack : undefined;
+  return /^ +(?:at )?(.+)$/m.exec(stack ?? '')?.[1];
 }

@@ -3,7 +3,7 @@
  *  1. results that are ready are handed on, though a slow task still holds their chunk;
  *  2. what waits where nothing moves is taken back, at once for a place that has room, or where an exclusive task runs,
  *     else after HOLD_MS; with several seats so is what has waited for as long, though others begin and end;
- *  3. a run over its timeout is stopped: its signal first, after the grace its thread. What runs beside it in the thread
+ *  3. a run over its timeout is stopped: its signal first, after the grace its thread; in between the thread is asked where it is. What runs beside it in the thread
  *     is stopped with it then, and given back: it did nothing.
  */
 import { TIMEOUT_GRACE_MS } from '../runtime/limits.js';
@@ -15,6 +15,8 @@ import type { Place } from './place.js';
 export const TICK_MS = 5;
 /** Longer than this nothing waits behind a task that runs. */
 const HOLD_MS = 50;
+/** A thread that has not answered a soft stop for so long is asked where it is; earlier, where the grace is short. */
+const LOCATE_AFTER_MS = 50;
 
 export interface WatchdogDuties {
   places(): Iterable<Place>;
@@ -84,6 +86,10 @@ export class Watchdog {
   }
 
   #watch(place: Place, lane: Lane, slot: number, run: SeenRun, now: number): void {
+    if (run.locateAt !== undefined && now >= run.locateAt && run.killAt !== Infinity) {
+      delete run.locateAt;
+      if (!lane.wheres.has(slot) && lane.memory.stopping(slot)) place.locate(lane, slot);
+    }
     if (run.killAt !== undefined) {
       if (now < run.killAt) return;
       run.killAt = Infinity;
@@ -100,7 +106,11 @@ export class Watchdog {
     place.abort(lane, slot, reason);
     lane.look(now);
     const run = lane.runs.get(slot);
-    if (run) run.killAt = now + (this.#duties.graceMs(run.name) ?? TIMEOUT_GRACE_MS);
+    if (run) {
+      const graceMs = this.#duties.graceMs(run.name) ?? TIMEOUT_GRACE_MS;
+      run.killAt = now + graceMs;
+      if (reason === 'timeout') run.locateAt = now + Math.min(LOCATE_AFTER_MS, graceMs / 4);
+    }
     return true;
   }
 

@@ -7,7 +7,8 @@
  *  4. tell to which run an error belongs that reached no promise.
  * What it imports stays small: it is paid at every start of a thread.
  */
-import type { MessagePort } from 'node:worker_threads';
+import { getHeapStatistics } from 'node:v8';
+import { threadId, type MessagePort } from 'node:worker_threads';
 import { currentOwner } from '../api/context.js';
 import { parseChunk, startFigures, TaskRunner } from '../api/task-runner.js';
 import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
@@ -41,6 +42,7 @@ export async function session(start: SessionStart): Promise<void> {
   const worker = new Worker(start, huey);
   post(start.port, {
     kind: 'ready',
+    threadId,
     manifest: {
       queue: huey.name,
       connection: huey.connection,
@@ -66,6 +68,7 @@ async function forEver(): Promise<void> {
 class Worker {
   readonly ended: Promise<void>;
   readonly #port: MessagePort;
+  readonly #tellHeap: boolean;
   readonly #huey: HueyCore;
   readonly #runner: TaskRunner;
   readonly #lanes: LaneMemory[];
@@ -82,7 +85,8 @@ class Worker {
   /** Signals are told one after the other, in the order in which they came. */
   #telling: Promise<void> = Promise.resolve();
 
-  constructor({ port, lanes, concurrency }: SessionStart, huey: HueyCore) {
+  constructor({ port, lanes, concurrency, tellHeap }: SessionStart, huey: HueyCore) {
+    this.#tellHeap = tellHeap;
     this.#port = port;
     this.#huey = huey;
     this.#runner = new TaskRunner(huey);
@@ -100,7 +104,11 @@ class Worker {
             break;
           case 'abort': {
             const memory = this.#lanes[message.lane];
-            for (const run of this.#runs) if (run.memory === memory && run.slot === message.slot) run.abort();
+            for (const run of this.#runs) {
+              if (run.memory !== memory || run.slot !== message.slot) continue;
+              post(port, { kind: 'heard', lane: message.lane, slot: message.slot });
+              run.abort();
+            }
             break;
           }
           case 'signals':
@@ -165,6 +173,7 @@ class Worker {
     open.left -= 1;
     if (open.left > 0) return;
     if (open.runs !== undefined && open.runs.length > 0) post(this.#port, { kind: 'finished', lane: open.lane, runs: open.runs });
+    if (this.#tellHeap) post(this.#port, { kind: 'heap', bytes: getHeapStatistics().used_heap_size });
     post(this.#port, open.lane);
   }
 
