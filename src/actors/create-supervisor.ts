@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { EmbeddedSupervisor } from './embedded.js';
 import type { Health } from './health.js';
 import { Supervisor } from './supervisor.js';
-import type { SupervisorEvents } from './supervisor-events.js';
+import type { RunSummary, SupervisorEvents } from './supervisor-events.js';
 import type { SupervisorOptions } from './supervisor-options.js';
 
 export interface SupervisorHandle extends EventEmitter<SupervisorEvents>, AsyncDisposable {
@@ -11,6 +11,13 @@ export interface SupervisorHandle extends EventEmitter<SupervisorEvents>, AsyncD
   start(): Promise<void>;
   /** Takes nothing new, waits for what runs (`grace` seconds, default 25), gives back the rest. Repeatable. */
   stop(options?: { grace?: number }): Promise<void>;
+  /**
+   * Loads the module anew, in new threads, without a gap: they take over when all of them have loaded it, the others
+   * finish what they run. Resolves then, with the event `reloaded`; of several queues with the last one's summary. Rejects
+   * where the module does not load, or changed the queue, its connection or how payloads are kept: the code from before
+   * runs on.
+   */
+  reload(): Promise<RunSummary>;
   /** Whether it lives and whether it takes tasks, as `healthPort` tells it. Answers within about a second; never rejects. */
   health(): Promise<Health>;
 }

@@ -2,10 +2,14 @@
  * The threads of a consumer as a whole. Duties:
  *  1. keep as many places at work as there are workers, and, where tasks can time out, one warm spare beside them, so
  *     that the place of a thread that was ended is usable again at once;
- *  2. start another thread for every one that is gone, and stop trying where threads die before they are ready.
+ *  2. start another thread for every one that is gone, and stop trying where threads die before they are ready;
+ *  3. reload: start threads of the next code beside those that work, and have them take over all at once when the last
+ *     one has loaded the module; those of the code before finish what they run and leave.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorInfo, Outcome } from '../runtime/lifecycle.js';
+import { HueyException } from '../runtime/errors.js';
+import { Generation } from './generation.js';
 import type { Lane } from './lane.js';
 import { Place } from './place.js';
 import { ThreadPool } from './pool.js';
@@ -39,6 +43,8 @@ export interface CrewEvents {
   /** May be given work from now on. */
   onPlace(place: Place): void;
   onGone(place: Place, reason: string, expected: boolean): void;
+  /** Gets no more work, and leaves when nothing runs in it: its code is that of before. */
+  onLeaving(place: Place): void;
   /** It leaves because it has served enough; another has taken over. */
   onRecycled(place: Place, reason: string): void;
   onOutcome(lane: Lane, slot: number, outcome: Outcome, ran?: RunFigures): void;
@@ -56,6 +62,9 @@ export class Crew {
   readonly #recycler: Recycler;
   readonly #all = new Set<Place>();
   readonly #working = new Set<Place>();
+  /** Not counted among those that shall be there: of the next code while it loads, of the one before while it finishes. */
+  readonly #aside = new Set<Place>();
+  #next: Generation | undefined;
   #spares = 0;
   #started = 0;
   #falseStarts = 0;
@@ -84,9 +93,36 @@ export class Crew {
   /** The storage is there: from now on ready places are given work. */
   open(): void {
     this.#opened = true;
-    this.#spares = this.#manifest?.tasks.some(({ settings }) => settings.timeoutMs > 0) ? 1 : 0;
+    this.#countSpares();
     this.#fill();
     this.#employ();
+  }
+
+  /**
+   * Loads the module anew, in new threads. Resolves when they have taken over; what runs in the others may still go on.
+   * Rejects where it does not load or `adopt` throws: then everything is as before. One at a time.
+   * @param adopt is called in the same turn in which they take over, before any of them has work.
+   */
+  async reload(adopt: (manifest: Manifest) => void): Promise<Manifest> {
+    const next = (this.#next = new Generation());
+    let manifest: Manifest;
+    try {
+      // The first one alone, as at the start: one that does not load costs one thread.
+      this.#addTo(next);
+      await next.loaded();
+      const most = this.#options.workers + this.#spares;
+      while (next.places.size < most) this.#addTo(next);
+      manifest = await next.loaded();
+      adopt(manifest);
+      this.#manifest = manifest;
+    } catch (error) {
+      this.#next = undefined;
+      for (const place of next.places) place.kill();
+      throw error;
+    }
+    this.#next = undefined;
+    this.#handOver(next.places);
+    return manifest;
   }
 
   /** In some thread that works. */
@@ -99,6 +135,7 @@ export class Crew {
   async endAll(how: 'quiet' | 'now'): Promise<void> {
     this.#ending = true;
     this.#recycler.end();
+    this.#next?.fail(new HueyException('the consumer stops, or starts anew, before the new code was loaded', 'stopped'));
     for (const place of this.#all) {
       if (how === 'quiet' && place.ready && place.idle) place.end();
       else place.kill();
@@ -117,7 +154,7 @@ export class Crew {
   }
 
   #fill(): void {
-    while (!this.#ending && this.#all.size < this.#wanted) this.#add();
+    while (!this.#ending && this.#all.size - this.#aside.size < this.#wanted) this.#add();
   }
 
   /** One that is being replaced is there beside its replacement. */
@@ -129,20 +166,50 @@ export class Crew {
     if (!this.#opened) return;
     for (const place of this.#all) {
       if (this.#working.size >= this.#options.workers) return;
-      if (!place.ready || this.#working.has(place)) continue;
+      if (!place.ready || this.#working.has(place) || this.#aside.has(place)) continue;
       this.#working.add(place);
       this.#events.onPlace(place);
     }
   }
 
-  #add(): void {
+  #countSpares(): void {
+    this.#spares = this.#manifest?.tasks.some(({ settings }) => settings.timeoutMs > 0) ? 1 : 0;
+  }
+
+  #addTo(next: Generation): void {
+    const place = this.#add();
+    next.add(place);
+    this.#aside.add(place);
+  }
+
+  /** In one turn: no task is given to one code after the other has begun, and no place stands empty in between. */
+  #handOver(fresh: ReadonlySet<Place>): void {
+    const old = [...this.#all].filter((place) => !this.#aside.has(place));
+    for (const place of old) {
+      this.#aside.add(place);
+      this.#working.delete(place);
+      place.retired = true;
+    }
+    for (const place of fresh) this.#aside.delete(place);
+    this.#countSpares();
+    this.#employ();
+    for (const place of old) {
+      this.#events.onLeaving(place);
+      if (!place.wasReady) place.kill();
+      else if (place.idle) place.end();
+    }
+    this.#fill();
+  }
+
+  #add(): Place {
     const { module, huey, concurrency: seats, openStorage } = this.#options;
     const events = this.#events;
     const place = new Place(
       ++this.#started,
       { pool: this.#pool, module, huey, seats, openStorage, tellHeap: this.#options.recycle.maxHeapMib !== undefined },
       {
-        onReady: (_, manifest) => {
+        onReady: (one, manifest) => {
+          if (this.#next?.has(one) === true) return this.#next.ready(one, manifest);
           this.#falseStarts = 0;
           if (this.#manifest === undefined) {
             this.#manifest = manifest;
@@ -153,6 +220,7 @@ export class Crew {
         },
         onUnloadable: (one, error) => {
           one.unloadable = true;
+          if (this.#aside.has(one)) return this.#next?.unloadable(error);
           this.#unloadable(error);
         },
         onOutcome: (_, lane, slot, outcome, ran) => events.onOutcome(lane, slot, outcome, ran),
@@ -171,17 +239,21 @@ export class Crew {
       },
     );
     this.#all.add(place);
+    return place;
   }
 
   #gone(place: Place, reason: string): void {
     this.#all.delete(place);
     this.#recycler.gone(place);
     const worked = this.#working.delete(place);
-    this.#events.onGone(place, reason, this.#ending || place.killed || place.retired);
+    const aside = this.#aside.delete(place);
+    if (this.#next?.has(place) === true) this.#next.gone(place, reason);
+    this.#events.onGone(place, reason, this.#ending || place.killed || place.retired || (aside && !place.retired));
     if (this.#ending) {
       if (this.#all.size === 0) this.#whenGone?.();
       return;
     }
+    if (aside) return;
     this.#employ();
     if (worked || place.wasReady) this.#fill();
     else if (!place.unloadable)
@@ -193,13 +265,14 @@ export class Crew {
     const { leaving } = this.#recycler;
     if (leaving === undefined || leaving.place.retired || this.#ending) return;
     this.#fill();
-    const isWarm = [...this.#all].some((place) => place.ready && !this.#working.has(place));
+    const isWarm = [...this.#all].some((place) => place.ready && !this.#working.has(place) && !this.#aside.has(place));
     if (!isWarm) return;
     const { place, reason } = leaving;
     place.retired = true;
     this.#working.delete(place);
     this.#events.onRecycled(place, reason);
     this.#employ();
+    this.#events.onLeaving(place);
     if (place.idle) place.end();
   }
 

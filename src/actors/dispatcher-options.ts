@@ -5,7 +5,7 @@ import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import type { SignalName } from '../runtime/signals.js';
 import type { Dropped } from '../runtime/storage.js';
-import type { PendingSignal } from './protocol.js';
+import type { Manifest, PendingSignal } from './protocol.js';
 
 export interface DispatcherEvents {
   /** What became of a task that did not simply complete. `ran`: what it took, where the chunk is observed or its thread is gone. */
@@ -33,4 +33,22 @@ export interface DispatcherOptions {
   signals: ReadonlySet<SignalName>;
   intermediateErrors: boolean;
   codec: PayloadCodec;
+}
+
+/** What the module declares, as the dispatcher wants to know it. */
+export function dispatcherOptions(
+  { settings, tasks, signals }: Manifest,
+  { codec, observe }: Pick<DispatcherOptions, 'codec' | 'observe'>,
+): DispatcherOptions {
+  const byName = new Map(tasks.map((task) => [task.name, task.settings]));
+  return {
+    resultTtlMs: settings.resultTtlMs,
+    graceMs: (name) => byName.get(name)?.graceMs,
+    exclusive: new Set(tasks.flatMap((task) => (task.settings.exclusive === true ? [task.name] : []))),
+    limits: new Map(tasks.flatMap(({ name, settings: { concurrency: most } }) => (most === undefined ? [] : [[name, most]]))),
+    signals: new Set(signals),
+    intermediateErrors: settings.storeIntermediateErrors === true,
+    observe,
+    codec,
+  };
 }

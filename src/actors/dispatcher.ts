@@ -43,7 +43,7 @@ const NOTHING: Ask = { chunks: 0, chunkSize: 1 };
 
 export class Dispatcher {
   readonly #calls: StepCalls;
-  readonly #options: DispatcherOptions;
+  #options: DispatcherOptions;
   readonly #events: DispatcherEvents;
   readonly #interruptWait: () => void;
   readonly #places = new Set<Place>();
@@ -84,8 +84,8 @@ export class Dispatcher {
         this.#hand.size === 0 && (this.#starved || !this.#leasing) && [...this.#places].some((other) => other !== place && hasRoom(other)),
       collected: (lane, bytes) => this.completion(lane, bytes),
       tookBack: (texts) => this.#take(texts),
-      graceMs: options.graceMs,
-      exclusive: (task) => options.exclusive.has(task),
+      graceMs: (task) => this.#options.graceMs(task),
+      exclusive: (task) => this.#options.exclusive.has(task),
     });
     this.#cancels = new Cancels({
       places: () => this.#places,
@@ -108,6 +108,17 @@ export class Dispatcher {
   add(place: Place): void {
     this.#places.add(place);
     this.#pumpSoon();
+  }
+
+  /** It gets nothing more; what has not started in it goes to others at once, what runs ends there. */
+  leave(place: Place): void {
+    for (const lane of place.lanes) this.#take(lane.takeBack());
+  }
+
+  /** The tasks have other options from now on. */
+  adopt(options: DispatcherOptions): void {
+    this.#options = options;
+    this.#take(this.#limits.adopt(options.limits));
   }
 
   /** A chunk has come to its end; its outcomes were told before. */
@@ -286,7 +297,7 @@ export class Dispatcher {
     this.#suspect ??= reply.solo;
     const { lanes } = this.#freeLanes();
     for (const leased of reply.chunks) {
-      const chunk = this.#limits.any ? this.#withoutLimited(leased) : leased;
+      const chunk = this.#limits.without(leased, this.#places);
       if (chunk.count === 0) continue;
       const free = lanes.shift();
       if (free && this.#leasing) this.#post(free, chunk);
@@ -334,11 +345,6 @@ export class Dispatcher {
     if (texts.length === 0) return;
     this.#hand.put(this.#limits.any && this.#leasing ? this.#limits.keep(texts, this.#places) : texts);
     this.#pumpSoon();
-  }
-
-  #withoutLimited(chunk: Chunk): Chunk {
-    const rest = this.#limits.keep(chunk.text.split(SEPARATOR), this.#places);
-    return rest.length === chunk.count ? chunk : { text: rest.join(SEPARATOR), count: rest.length };
   }
 
   /** What was taken back goes first to places that have nothing at all to do, evenly. */

@@ -4,7 +4,7 @@ import { exposeActor } from '../runtime/actor-ref.js';
 import type { Health } from './health.js';
 import { silentLogger, type LogFields, type Logger, type LogLevel } from './log.js';
 import { Supervisor } from './supervisor.js';
-import type { SupervisorEvents } from './supervisor-events.js';
+import type { RunSummary, SupervisorEvents } from './supervisor-events.js';
 import type { SupervisorOptions } from './supervisor-options.js';
 
 export interface EmbeddedData {
@@ -20,6 +20,7 @@ export interface EmbeddedData {
 export interface EmbeddedMethods {
   start(): Promise<void>;
   stop(grace: number): Promise<void>;
+  reload(): Promise<RunSummary>;
   want(names: string[]): void;
   health(): Promise<Health>;
 }
@@ -42,6 +43,7 @@ want(wanted);
 exposeActor(inbox, {
   start: () => supervisor.start(),
   stop: (grace) => supervisor.stop({ grace }),
+  reload: () => supervisor.reload(),
   want,
   health: () => supervisor.health(),
 } satisfies EmbeddedMethods);

@@ -11,7 +11,7 @@ import { threadArguments } from '../runtime/thread-arguments.js';
 import type { EmbeddedData, EmbeddedMethods, FromEmbedded } from './embedded-thread.js';
 import { verdict, type Health } from './health.js';
 import { silentLogger, type Logger } from './log.js';
-import type { SupervisorEvents } from './supervisor-events.js';
+import type { RunSummary, SupervisorEvents } from './supervisor-events.js';
 import { checkSupervisorOptions, type SupervisorOptions } from './supervisor-options.js';
 import { within } from './within.js';
 
@@ -66,7 +66,7 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
     this.#listen(up.port1, worker);
     this.#remote = connectActor<EmbeddedMethods>(down.port1, {
       name: 'the supervisor',
-      methods: ['start', 'stop', 'want', 'health'],
+      methods: ['start', 'stop', 'reload', 'want', 'health'],
       deadlineMs: START_DEADLINE_MS,
     });
     for (const change of ['newListener', 'removeListener']) EventEmitter.prototype.on.call(this, change, () => this.#tellWanted());
@@ -89,6 +89,11 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
     const graceMs = grace === undefined ? this.#graceMs : grace * 1000;
     this.#stopped = this.#shutDown(graceMs);
     return this.#stopped;
+  }
+
+  async reload(): Promise<RunSummary> {
+    if (this.#remote === undefined || this.#isGone) throw new HueyException('only a consumer that runs can reload', 'not-running');
+    return this.#remote.reload();
   }
 
   /** As the thread tells it; where it is gone or does not answer, that is what is told. Never rejects. */

@@ -49,6 +49,13 @@ export async function enterQueue(storage: Storage, options: EntryOptions): Promi
   return undefined;
 }
 
+/** Takes these locks from whoever holds them. */
+export async function flushLocks(storage: Storage, names: 'all' | readonly string[], log: Logger): Promise<void> {
+  if (names.length === 0) return;
+  const held = await storage.flushLocks(names === 'all' ? undefined : names);
+  log.info('flushed locks', { held: held.length === 0 ? 'none' : held.join(', ') });
+}
+
 /** @throws StorageRefused */
 function judge(findings: readonly Finding[], strict: boolean, log: Logger): void {
   const bad = findings.filter(({ kind }) => kind !== 'note');

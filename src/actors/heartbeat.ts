@@ -1,6 +1,7 @@
 /**
  * Keeps this consumer's lease alive, and looks after the others'. Duties, three times per lease:
- *  1. renew the lease; learn the storage's clock, and what was canceled of that which is held;
+ *  1. renew the lease; learn the storage's clock, what was canceled of that which is held, and whether
+ *     to reload;
  *  2. compare what the storage holds for this consumer with what it knows: what only the storage knows of, twice in a
  *     row, was stranded by a reply that nobody got, and is given back;
  *  3. reap: give back what dead consumers held.
@@ -22,6 +23,8 @@ export interface HeartbeatDuties {
   onTime(now: number): void;
   /** These were canceled, perhaps without anybody here having heard of it. */
   onCanceled(ids: readonly string[]): void;
+  /** So often consumers were asked to reload by now. */
+  onReloads(reloads: number): void;
   /** Something waits to be leased that no call saw. */
   onLanding(): void;
   onReapedOthers(reply: ReapReply): void;
@@ -64,6 +67,7 @@ export class Heartbeat {
       const reply = await storage.beat(consumer, leaseMs);
       if (this.#ended) return;
       this.#duties.onTime(reply.now);
+      this.#duties.onReloads(reply.reloads);
       if (reply.landing > 0) this.#duties.onLanding();
       if (reply.canceled.length > 0) this.#duties.onCanceled(reply.canceled);
       await this.#reconcile(reply.held);

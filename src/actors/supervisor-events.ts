@@ -26,6 +26,8 @@ export interface RunSummary {
 export interface SupervisorEvents {
   /** It runs. */
   ready: [summary: RunSummary];
+  /** New code has taken over (`reload`). */
+  reloaded: [summary: RunSummary];
   complete: [event: TaskEvent];
   failed: [event: TaskEvent];
   retrying: [event: TaskEvent];

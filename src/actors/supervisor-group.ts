@@ -11,7 +11,7 @@ import { HealthSigns, type HealthSettings } from './health-signs.js';
 import { silentLogger, type LogFields, type Logger } from './log.js';
 import { moduleUrl, queueSelector } from './module-loader.js';
 import { scanModule, type ModuleScan } from './module-scan.js';
-import type { SupervisorEvents } from './supervisor-events.js';
+import type { RunSummary, SupervisorEvents } from './supervisor-events.js';
 import { checkSupervisorOptions } from './supervisor-options.js';
 
 /** As for one; which Huey is not asked. */
@@ -88,6 +88,27 @@ class SupervisorGroup extends EventEmitter<SupervisorEvents> implements Supervis
     await Promise.all(this.#supervisors.map((one) => one.start()));
   }
 
+  /** Each for itself, at the same time; where the module has other queues by now, none. */
+  async reload(): Promise<RunSummary> {
+    const { module, cwd, import: imports, logger = silentLogger } = this.#options;
+    if (this.#state !== 'running') throw new HueyException('only a consumer that runs can reload', 'not-running');
+    try {
+      const url = moduleUrl(module, path.resolve(cwd ?? '.'));
+      checkQueues(this.#queues, await scanModule({ module: url, huey: undefined, all: true }, imports).found);
+    } catch (error) {
+      logger.error('not reloaded, the code from before runs on', { error: error instanceof Error ? error.message : String(error) });
+      throw error;
+    }
+    const ends = await Promise.allSettled(this.#supervisors.map((one) => one.reload()));
+    let summary: RunSummary | undefined;
+    for (const end of ends) {
+      if (end.status === 'rejected') throw end.reason;
+      summary = end.value;
+    }
+    if (summary === undefined) throw stopped();
+    return summary;
+  }
+
   async health(): Promise<Health> {
     if (this.#supervisors.length === 0) {
       const reason =
@@ -127,6 +148,17 @@ class SupervisorGroup extends EventEmitter<SupervisorEvents> implements Supervis
       (supervisor as NodeJS.EventEmitter).on(name, (...event: unknown[]) => (this as NodeJS.EventEmitter).emit(name, ...event));
     }
   }
+}
+
+/** @throws ConfigurationError */
+function checkQueues(before: readonly string[], found: readonly { queue: string }[]): void {
+  const now = new Set(found.map(({ queue }) => queue));
+  const change = [
+    ...[...now].filter((queue) => !before.includes(queue)).map((queue) => `the queue "${queue}" is new`),
+    ...before.filter((queue) => !now.has(queue)).map((queue) => `the queue "${queue}" is gone`),
+  ];
+  if (change.length > 0)
+    throw new ConfigurationError(`${change.join(', ')}, which cannot change while consumers run: stop and start anew`, 'not-reloadable');
 }
 
 function stopped(): HueyException {

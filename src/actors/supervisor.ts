@@ -3,12 +3,11 @@
  * loads the module and reports what it declares, as data. Life:
  *
  *     new -> starting -> running -> stopping -> stopped
- *                  \        |  \-> (reaped: threads end, a new consumer id, running again)
+ *                  \        |  \-> (reaped: threads end, a new consumer id, running again; reload: other threads, no gap)
  *                   \-------+----> faulted: it cannot go on, and says why
  */
 import { EventEmitter } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
-import { embeddedFile, parseConnectionUrl } from '../runtime/connection.js';
 import { ConfigurationError, HueyException } from '../runtime/errors.js';
 import { newConsumerId } from '../runtime/ids.js';
 import { BEATS_PER_LEASE, COMMAND_TIMEOUT_MS } from '../runtime/limits.js';
@@ -18,24 +17,28 @@ import { failureOf } from '../runtime/lifecycle.js';
 import type { Message } from '../runtime/message.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import { PayloadCodec, PLAIN_CODEC } from '../runtime/payload-codec.js';
-import { createStorage, preloadStorage } from '../runtime/storage/create.js';
+import { preloadStorage } from '../runtime/storage/create.js';
 import { Crew } from './crew.js';
+import { crewEvents } from './crew-events.js';
 import { Dispatcher } from './dispatcher.js';
 import { TaskNews } from './task-news.js';
-import { enterQueue } from './entry.js';
+import { dispatcherOptions, type DispatcherOptions } from './dispatcher-options.js';
+import { enterQueue, flushLocks } from './entry.js';
 import { HealthMonitor, Pulse, type ConsumerState, type Health } from './health.js';
 import { HealthSigns } from './health-signs.js';
 import { Heartbeat } from './heartbeat.js';
 import { silentLogger, type Logger } from './log.js';
 import { moduleUrl } from './module-loader.js';
+import { openStorage } from './open-storage.js';
 import { OutageLog } from './outage-log.js';
 import type { Manifest } from './protocol.js';
+import { checkReload, Reloader } from './reload.js';
 import { StepCalls } from './step-calls.js';
 import { StorageDoor } from './storage-port.js';
-import type { SupervisorEvents } from './supervisor-events.js';
+import type { RunSummary, SupervisorEvents } from './supervisor-events.js';
 import { checkSupervisorOptions, type SupervisorOptions, type SupervisorSettings } from './supervisor-options.js';
 import { SupportingActors } from './supporting-actors.js';
-import { textOf, TaskReporter } from './task-reporter.js';
+import { TaskReporter } from './task-reporter.js';
 import { threadError } from './thread-error.js';
 import { within } from './within.js';
 
@@ -60,6 +63,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #news: TaskNews | undefined;
   #codec = PLAIN_CODEC;
   readonly #report: TaskReporter;
+  readonly #reloader: Reloader;
   readonly #outages: OutageLog;
   #signs: HealthSigns | undefined;
   #pulse: Pulse | undefined;
@@ -84,6 +88,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#log = options.logger ?? silentLogger;
     this.#outages = new OutageLog(this.#log);
     this.#report = new TaskReporter(this, this.#log);
+    this.#reloader = new Reloader({
+      log: this.#log,
+      load: () => this.#load(),
+      onReloaded: (summary) => this.emit('reloaded', summary),
+    });
   }
 
   /** Resolves when tasks are taken. Rejects where the module does not load, or the storage refuses. */
@@ -106,7 +115,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       });
     } catch (error) {
       if (this.#stopped === undefined) {
-        this.#failure = toError(error);
+        this.#failure = error instanceof Error ? error : new Error(String(error));
         this.#state = 'faulted';
         await this.#close();
       }
@@ -124,6 +133,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     this.#stopped = this.#shutDown(graceMs);
     return this.#stopped;
+  }
+
+  /** New threads take over when all of them have loaded the module. Rejects where they cannot; the others run on then. */
+  async reload(): Promise<RunSummary> {
+    return this.#reloader.reload();
   }
 
   /** Whether it lives and whether it takes tasks. Answers within a second; never rejects. */
@@ -151,38 +165,20 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           else this.#knocking.push(port);
         },
       },
-      {
+      crewEvents({
         onManifest,
         onUnloadable: (error) => this.#cannotGoOn(threadError(error)),
-        onPlace: (place) => this.#dispatcher?.add(place),
-        onGone: (place, reason, expected) => {
-          if (!expected) this.#log.warn('a worker thread died; its tasks run again', { place: place.number, reason });
-          this.#dispatcher?.placeGone(place, reason);
-        },
-        onRecycled: (place, reason) => this.#log.info('a worker thread is replaced', { place: place.number, reason }),
-        onOutcome: (lane, slot, outcome, ran) => this.#dispatcher?.outcome(lane, slot, outcome, ran),
-        onStarted: (lane, slot) => this.#news?.task('started', lane.message(slot)),
-        onFinished: (lane, runs) => {
-          this.#report.finished(lane, runs);
-          for (const { slot, ...ran } of runs) this.#news?.task('finished', lane.message(slot), { ran });
-        },
-        onCompletion: (lane, bytes) => this.#dispatcher?.completion(lane, bytes),
-        onChunkEnd: (place, lane) => this.#dispatcher?.chunkEnded(place, lane),
-        onStray: (error) => this.#log.warn('an error that belongs to no task, from code that one left running', { error: textOf(error) }),
-      },
+        dispatcher: () => this.#dispatcher,
+        news: () => this.#news,
+        report: this.#report,
+        log: this.#log,
+      }),
     );
   }
 
   async #open(manifest: Manifest): Promise<void> {
     this.#manifest = manifest;
-    const { url } = this.#options;
-    const connection = url === undefined ? manifest.connection : parseConnectionUrl(url, manifest.queue);
-    if (process.env['NODE_ENV'] === 'production' && connection.kind === 'sqlite' && connection.filename === embeddedFile(manifest.queue)) {
-      this.#log.warn('NODE_ENV is production and no URL says where the queue is kept: it is the embedded file', {
-        file: connection.filename,
-      });
-    }
-    const storage = await createStorage(manifest.queue, connection);
+    const storage = await openStorage(manifest, this.#options.url, this.#log);
     if (this.#isEnding()) return storage.close();
     this.#storage = storage;
     this.#door = new StorageDoor(storage, () => this.#consumer);
@@ -192,35 +188,42 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       onEnded: (ended) => this.#door?.ended(ended),
       onScheduled: () => this.#helpers?.wakeScheduler(),
       onCancel: (ids) => this.#dispatcher?.cancel(ids),
+      onReload: (reloads) => this.#reloader.note(reloads),
       onListener: () => this.#news?.want(),
       onEvents: (events, gap) => this.#door?.events(events, gap),
       onOutage: (lost, error) => this.#outages.note(lost, storage.address, error),
     });
     for (const port of this.#knocking.splice(0)) this.#door.open(port);
     await this.#enter(true);
-    await this.#flushLocks(storage);
+    // Before anything is leased: what runs here afterwards keeps the locks that it takes.
+    if (this.#state === 'starting') await flushLocks(storage, this.#settings.flush, this.#log);
     if (this.#state !== 'starting') return;
     this.#state = 'running';
     this.#crew?.open();
     this.#startActors(storage, manifest);
-    const periodic = manifest.tasks.filter((task) => task.periodic).length;
-    const summary = {
-      queue: manifest.queue,
-      storage: storage.address,
-      workers: this.#settings.workers,
-      tasks: manifest.tasks.length,
-      periodic,
-    };
-    this.#log.info('huey-runtime is running', summary);
+    const summary = this.#summary(storage, manifest);
+    this.#log.info('huey-runtime is running', { ...summary });
     this.emit('ready', summary);
   }
 
-  /** Before anything is leased: what runs here afterwards keeps the locks that it takes. */
-  async #flushLocks(storage: Storage): Promise<void> {
-    const { flush } = this.#settings;
-    if (flush.length === 0 || this.#state !== 'starting') return;
-    const held = await storage.flushLocks(flush === 'all' ? undefined : flush);
-    this.#log.info('flushed locks', { held: held.length === 0 ? 'none' : held.join(', ') });
+  #summary(storage: Storage, { queue, tasks }: Manifest): RunSummary {
+    const periodic = tasks.filter((task) => task.periodic).length;
+    return { queue, storage: storage.address, workers: this.#settings.workers, tasks: tasks.length, periodic };
+  }
+
+  async #load(): Promise<RunSummary> {
+    if (this.#state !== 'running' || !this.#crew) throw new HueyException('only a consumer that runs can reload', 'not-running');
+    this.#log.info('reloading: the module is loaded anew, in new threads');
+    const manifest = await this.#crew.reload((next) => this.#adopt(next));
+    return this.#summary(this.#ownStorage(), manifest);
+  }
+
+  /** What the module declares from now on. @throws ConfigurationError, and then nothing has changed. */
+  #adopt(manifest: Manifest): void {
+    if (this.#manifest !== undefined) checkReload(this.#manifest, manifest, this.#options.url !== undefined);
+    this.#manifest = manifest;
+    this.#dispatcher?.adopt(this.#dispatcherOptions(manifest));
+    this.#helpers?.adopt(manifest);
   }
 
   /** Enters a life as a consumer. */
@@ -232,35 +235,19 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       isEnding: () => this.#isEnding(),
       onAway: (error) => this.#outages.note(true, storage.address, error),
     });
-    if (entered === undefined) return;
+    if (entered === undefined || this.#manifest === undefined) return;
     // What is closed by now cannot be told; then its lease ends by itself.
     if (this.#isEnding()) return storage.unregister(this.#consumer).catch(() => undefined);
     this.#outages.note(false, storage.address);
     const calls = new StepCalls(storage, this.#consumer, (error) => this.#outages.trouble(error));
-    const dispatcher = new Dispatcher(
-      calls,
-      () => storage.interrupt(),
-      {
-        resultTtlMs: this.#manifest?.settings.resultTtlMs ?? 0,
-        graceMs: (name) => this.#manifest?.tasks.find((task) => task.name === name)?.settings.graceMs,
-        exclusive: new Set(this.#manifest?.tasks.flatMap(({ name, settings }) => (settings.exclusive === true ? [name] : []))),
-        limits: new Map(
-          this.#manifest?.tasks.flatMap(({ name, settings: { concurrency: most } }) => (most === undefined ? [] : [[name, most]])),
-        ),
-        observe: () => this.#report.wantsCompletions || this.#news?.wanted === true,
-        signals: new Set(this.#manifest?.signals),
-        intermediateErrors: this.#manifest?.settings.storeIntermediateErrors === true,
-        codec: this.#codec,
-      },
-      {
-        onDecision: (message, decision, outcome, ran) => this.#decided(message, decision, outcome, ran),
-        onDropped: (dropped) => this.#report.dropped(dropped),
-        onRefused: (count) => this.#log.warn("commits were refused: the tasks are not this consumer's any more", { tasks: count }),
-        onSignals: (list) => this.#crew?.tellSignals(list),
-        onReaped: () => void this.#reborn(),
-        onFault: (error) => this.#cannotGoOn(error),
-      },
-    );
+    const dispatcher = new Dispatcher(calls, () => storage.interrupt(), this.#dispatcherOptions(this.#manifest), {
+      onDecision: (message, decision, outcome, ran) => this.#decided(message, decision, outcome, ran),
+      onDropped: (dropped) => this.#report.dropped(dropped),
+      onRefused: (count) => this.#log.warn("commits were refused: the tasks are not this consumer's any more", { tasks: count }),
+      onSignals: (list) => this.#crew?.tellSignals(list),
+      onReaped: () => void this.#reborn(),
+      onFault: (error) => this.#cannotGoOn(error),
+    });
     dispatcher.noteStorageTime(entered.now);
     this.#dispatcher = dispatcher;
     const pulse = new Pulse(leaseMs / BEATS_PER_LEASE);
@@ -275,6 +262,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         dispatcher.noteStorageTime(time);
       },
       onCanceled: (ids) => dispatcher.cancel(ids),
+      onReloads: (reloads) => this.#reloader.note(reloads),
       onLanding: () => dispatcher.look(),
       onReapedOthers: ({ consumers, tasks }) => {
         this.#log.warn('a consumer was silent for too long; its tasks run again', { consumers: consumers.length, tasks });
@@ -287,6 +275,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#outages.trouble(error);
       },
     });
+    this.#reloader.enter(entered.reloads);
+  }
+
+  #dispatcherOptions(manifest: Manifest): DispatcherOptions {
+    const observe = (): boolean => this.#report.wantsCompletions || this.#news?.wanted === true;
+    return dispatcherOptions(manifest, { codec: this.#codec, observe });
   }
 
   /** Taken for dead: what its threads still do counts for nothing, so they end; then it begins anew under another id. */
@@ -311,7 +305,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       return;
     }
     if (this.#isEnding()) return;
-    const crew = this.#makeCrew(() => crew.open());
+    const crew = this.#makeCrew((next) => {
+      try {
+        // The module may be another one than at the start.
+        this.#adopt(next);
+        crew.open();
+      } catch (error) {
+        this.#cannotGoOn(error as Error);
+      }
+    });
     this.#crew = crew;
   }
 
@@ -395,8 +397,4 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
 function stopped(): HueyException {
   return new HueyException('the supervisor was stopped while it started', 'stopped');
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -6,7 +6,8 @@
  *     nobody's way, and each of them is looked at again a few times and not all the time.
  */
 import { MINUTE_MS, SECOND_MS } from '../runtime/limits.js';
-import { decodeHead, idOf } from '../runtime/message.js';
+import { decodeHead, idOf, SEPARATOR } from '../runtime/message.js';
+import type { Chunk } from '../runtime/storage.js';
 import type { Place } from './place.js';
 
 /** As many may wait here as run, up to this. */
@@ -38,8 +39,16 @@ export class TaskLimits {
 
   /** `postpone` is called with what shall wait in the storage instead. */
   constructor(limits: ReadonlyMap<string, number>, postpone: (text: string, delayMs: number) => void) {
-    for (const [name, most] of limits) this.#limits.set(name, { most, waiting: [], runMs: FIRST_GUESS_MS, lastTurnAt: 0, far: 0 });
     this.#postpone = postpone;
+    this.adopt(limits);
+  }
+
+  /** Other limits from now on. Gives what waited, to be looked at again. */
+  adopt(limits: ReadonlyMap<string, number>): string[] {
+    const waiting = this.drawAll();
+    this.#limits.clear();
+    for (const [name, most] of limits) this.#limits.set(name, { most, waiting: [], runMs: FIRST_GUESS_MS, lastTurnAt: 0, far: 0 });
+    return waiting;
   }
 
   /** False: nothing here ever does anything. */
@@ -56,6 +65,13 @@ export class TaskLimits {
 
   get texts(): string[] {
     return [...this.#limits.values()].flatMap(({ waiting }) => waiting.map(({ text }) => text));
+  }
+
+  /** The same for a chunk. */
+  without(chunk: Chunk, places: Iterable<Place>): Chunk {
+    if (!this.any) return chunk;
+    const rest = this.keep(chunk.text.split(SEPARATOR), places);
+    return rest.length === chunk.count ? chunk : { text: rest.join(SEPARATOR), count: rest.length };
   }
 
   /** Keeps what has a limit; gives the rest. */

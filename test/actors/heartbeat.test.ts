@@ -55,6 +55,7 @@ async function open(t: TestContext, known: () => Set<string> = () => new Set()):
     heldIds: known,
     onTime: (now) => heard.times.push(now),
     onCanceled: (ids) => heard.canceled.push(...ids),
+    onReloads: () => undefined,
     onLanding: () => undefined,
     onReapedOthers: ({ consumers }) => heard.others.push(consumers),
     onReleased: (count) => heard.released.push(count),

@@ -121,6 +121,7 @@ export class ModelConsumer {
       heldIds: () => this.#dispatcher.heldIds(),
       onTime: (time) => this.#dispatcher.noteStorageTime(time),
       onCanceled: (ids) => this.#dispatcher.cancel(ids),
+      onReloads: () => undefined,
       onLanding: () => this.#dispatcher.look(),
       onReapedOthers: () => this.#dispatcher.look(),
       onReleased: () => undefined,
