@@ -19,7 +19,7 @@ const CONSUMER: Page = {
     ['$0 src/tasks.ts --import tsx', 'TypeScript as it is'],
     ['$0 status --queue beans', 'how many tasks wait in the queue; each command has its own --help'],
   ],
-  epilogue: 'SIGTERM or SIGINT stops in good order, a second one at once; SIGHUP loads the module anew.',
+  epilogue: 'SIGTERM or SIGINT stops in good order, a second one at once; SIGHUP loads the module anew, without a pause.',
 };
 
 /** @throws UsageError */

@@ -1,14 +1,18 @@
 /**
- * The life of a consumer: one supervisor (or one for each queue of the module), after SIGHUP the next one, until a stop or a fault. Exit codes: 0 after a
+ * The life of a consumer: one supervisor (or one for each queue of the module) until a stop or a fault; SIGHUP has it reload, and while it
+ * has not come up yet starts anew. Exit codes: 0 after a
  * stop that was asked for, 3 where another consumer has its --instance name, 1 after everything else, 130 where even the second stop was not awaited.
  */
+import path from 'node:path';
 import { createSupervisor, createSupervisors, type SupervisorHandle } from '../src/actors/index.js';
 import { InstanceTaken } from '../src/runtime/errors.js';
 import { describeFailure } from './failure.js';
 import { openLog, type LogLines } from './log-lines.js';
+import { holdPidFile } from './pid-file.js';
 import { asUsageError, type Settings } from './settings.js';
 import { onSignals } from './signals.js';
 import { UsageError } from './values.js';
+import { CodeWatch } from './watch.js';
 
 const FAILED = 1;
 /** A process manager must not start it again: two of one name would throw each other out by turns. */
@@ -17,19 +21,24 @@ const KILLED = 130;
 
 /** Resolves with the exit code. @throws UsageError where the supervisor does not take the options. */
 export async function runConsumer(settings: Settings): Promise<number> {
+  if (settings.pidFile !== undefined) holdPidFile(settings.pidFile);
   const consumer = new Consumer(settings);
   onSignals({
     stop: () => consumer.stop(),
     stopNow: () => consumer.stop(0),
     exit: () => process.exit(KILLED),
-    restart: () => consumer.restart(),
+    reload: () => consumer.reload(),
   });
-  return consumer.run();
+  const watch = settings.watch ? new CodeWatch(path.dirname(settings.module), () => consumer.reload()) : undefined;
+  return consumer.run().finally(() => watch?.close());
 }
 
 class Consumer {
   readonly #settings: Settings;
   #supervisor: SupervisorHandle | undefined;
+  #log: LogLines | undefined;
+  /** Only then there is something to go on with. */
+  #isRunning = false;
   #wish: 'stop' | 'restart' | undefined;
   /** Seconds; undefined: as the options say. */
   #grace: number | undefined;
@@ -42,7 +51,7 @@ class Consumer {
 
   async run(): Promise<number> {
     for (let first = true; ; first = false) {
-      const log = openLog(this.#settings.log);
+      const log = (this.#log = openLog(this.#settings.log));
       if (first) for (const note of this.#settings.notes) log.logger.warn(note);
       const code = await this.#runOnce(log).finally(() => log.close());
       if (code !== undefined) return code;
@@ -57,8 +66,15 @@ class Consumer {
     if (grace !== undefined) this.#supervisor?.stop({ grace }).catch(() => undefined);
   }
 
-  restart(): void {
-    this.#wish ??= 'restart';
+  /** What it comes to is in the log. */
+  reload(): void {
+    if (this.#wish === 'stop') return;
+    if (this.#isRunning) {
+      this.#log?.reopen();
+      this.#supervisor?.reload().catch(() => undefined);
+      return;
+    }
+    this.#wish = 'restart';
     this.#wake();
   }
 
@@ -72,12 +88,14 @@ class Consumer {
     try {
       // A wish may come before it has started: then there is nothing to wait for.
       await Promise.race([started, wished]);
-      if (this.#wish === undefined) await wished;
+      this.#isRunning = this.#wish === undefined;
+      if (this.#isRunning) await wished;
       else started.catch(() => undefined);
     } catch (error) {
       logger.debug(error instanceof Error ? (error.stack ?? error.message) : String(error));
       return this.#fail(describeFailure(error, this.#settings.module));
     }
+    this.#isRunning = false;
     if (this.#wish === 'restart') logger.info('restarting: the module is loaded anew');
     try {
       await supervisor.stop(this.#grace === undefined ? {} : { grace: this.#grace });

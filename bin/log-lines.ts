@@ -6,6 +6,8 @@ import { UsageError } from './values.js';
 
 export interface LogLines {
   readonly logger: Logger;
+  /** The file may have been moved away, to be kept or packed: lines go to one of its name again. */
+  reopen(): void;
   close(): void;
 }
 
@@ -13,9 +15,13 @@ export interface LogLines {
 export function openLog({ level, format, simple, file }: LogSettings): LogLines {
   if (file === undefined) {
     const colors = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
-    return { logger: createLogger({ level, format, simple, colors, write: (line) => process.stdout.write(line) }), close: () => undefined };
+    return {
+      logger: createLogger({ level, format, simple, colors, write: (line) => process.stdout.write(line) }),
+      reopen: () => undefined,
+      close: () => undefined,
+    };
   }
-  const fd = openAtEnd(file);
+  let fd = openAtEnd(file);
   // In one call a line, so that several processes can share the file and a crash loses none.
   const write = (line: string): void => {
     try {
@@ -24,7 +30,16 @@ export function openLog({ level, format, simple, file }: LogSettings): LogLines 
       // A full disk must not end a consumer whose tasks may run without it.
     }
   };
-  return { logger: createLogger({ level, format, simple, write }), close: () => closeSync(fd) };
+  const reopen = (): void => {
+    const before = fd;
+    try {
+      fd = openSync(file, 'a');
+      closeSync(before);
+    } catch (error) {
+      write(`--logfile cannot be opened anew, the one before is written on: ${(error as Error).message}\n`);
+    }
+  };
+  return { logger: createLogger({ level, format, simple, write }), reopen, close: () => closeSync(fd) };
 }
 
 function openAtEnd(file: string): number {

@@ -39,6 +39,13 @@ export const OPTIONS = {
     byDefault: 'none',
   },
 
+  watch: {
+    kind: 'flag',
+    group: RUN,
+    help: "Reload when code in the module's folder changes, for development",
+    byDefault: 'false',
+  },
+
   'no-periodic': { kind: 'flag', group: PERIODIC, letter: 'n', help: 'Enqueue no periodic tasks', byDefault: 'false' },
   'scheduler-interval': {
     kind: 'number',
@@ -63,6 +70,12 @@ export const OPTIONS = {
     byDefault: String(LEASE_MS / SECOND_MS),
   },
 
+  'pid-file': {
+    kind: 'text',
+    group: SAFETY,
+    help: 'A file for the number of the process, for huey-runtime reload; removed at the end, refused while its process lives',
+    byDefault: 'none',
+  },
   'max-tasks': {
     kind: 'number',
     group: SAFETY,

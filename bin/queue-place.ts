@@ -60,7 +60,7 @@ function checkVisible({ queue, connection }: QueuePlace): void {
 
 /** The file of the module, where one is named, for the copy of this package that it imports. */
 export function moduleOfTool(values: Values<ToolOptionName>, cwd: string = process.cwd()): string | undefined {
-  if (values.text('queue') !== undefined) return undefined;
+  if (values.text('queue') !== undefined || values.text('pid-file') !== undefined) return undefined;
   if (values.text('module') === undefined) throw new UsageError('name the queue with --queue, or the file that declares the tasks');
   return moduleOf(values, cwd);
 }

@@ -16,6 +16,10 @@ export interface Settings {
   /** Every Huey of the module, and not one. */
   all: boolean;
   log: LogSettings;
+  /** Absolute path; undefined: none is written. */
+  pidFile: string | undefined;
+  /** Reload when files change. */
+  watch: boolean;
   /** Lines about options that were given and do nothing. */
   notes: readonly string[];
 }
@@ -37,11 +41,17 @@ export function settingsOf(values: Values<OptionName>, cwd: string = process.cwd
     all: values.flag('all'),
     supervisor: { ...supervisorOptions(values, cwd), module: pathToFileURL(module), inline: true },
     log: logSettings(values, cwd),
+    pidFile: fileOf(values.text('pid-file'), cwd),
+    watch: values.flag('watch'),
     notes: OPTION_NAMES.flatMap((name) => {
       const { idle } = optionOf(name);
       return idle !== undefined && values.has(name) ? [`--${name} has no effect: ${idle}`] : [];
     }),
   };
+}
+
+function fileOf(file: string | undefined, cwd: string): string | undefined {
+  return file === undefined ? undefined : path.resolve(cwd, file);
 }
 
 /** The supervisor names its options in camelCase; who typed them knows them otherwise. */

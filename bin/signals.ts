@@ -10,7 +10,8 @@ export interface SignalHandlers {
   stopNow(): void;
   /** The third one: without anything. */
   exit(): void;
-  restart(): void;
+  /** SIGHUP otherwise. */
+  reload(): void;
 }
 
 /** Ctrl-C reaches the whole group of processes, and npm or a wrapper hands it on once more: that is still one. */
@@ -36,7 +37,7 @@ export function onSignals(handlers: SignalHandlers): void {
     if (!isSame) stop();
   });
   process.on('SIGHUP', () => {
-    if (!hadTerminal || hasTerminal()) return handlers.restart();
+    if (!hadTerminal || hasTerminal()) return handlers.reload();
     leaveTerminal(terminalFds);
     if (stops === 0) stop();
   });

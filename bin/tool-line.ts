@@ -70,6 +70,7 @@ function checkTogether(tool: ToolName, words: readonly string[], values: Values<
   if (most === 1 && least === 0 && (words.length === 1) === (task !== undefined)) {
     throw new UsageError(`huey-runtime ${tool} takes either the id of a call, or --task and the name of a task`);
   }
+  if (tool === 'reload' && checkReload(values)) return;
   if (values.text('queue') === undefined && values.text('module') === undefined) {
     throw new UsageError(
       `name the queue: huey-runtime ${toolOf(tool).usage} --queue NAME, or --module and the file that declares the tasks`,
@@ -85,6 +86,17 @@ function checkTogether(tool: ToolName, words: readonly string[], values: Values<
   if (tool === 'flush' && !values.flag('yes')) {
     throw new UsageError('flush removes every task and result of the queue; add --yes where that is meant');
   }
+}
+
+/** True where it concerns a process and no queue. */
+function checkReload(values: Values<ToolOptionName>): boolean {
+  const isOne = values.text('pid-file') !== undefined;
+  if (isOne === values.flag('all')) {
+    throw new UsageError(
+      'huey-runtime reload takes either --pid-file PATH, for one consumer, or --all and --queue NAME, for those of a queue',
+    );
+  }
+  return isOne;
 }
 
 function dateOf(text: string): number {

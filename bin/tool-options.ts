@@ -40,6 +40,8 @@ export const TOOL_OPTIONS = {
     byDefault: 'never',
     variable: null,
   },
+  all: { kind: 'flag', group: WHAT, help: 'Every consumer of the queue, on whatever machine', byDefault: 'false', variable: null },
+  'pid-file': { kind: 'text', group: WHAT, help: 'The consumer that was started with this --pid-file', byDefault: 'none', variable: null },
   yes: { kind: 'flag', group: WHAT, help: 'Do it: what is removed does not come back', byDefault: 'false', variable: null },
 } as const satisfies Record<string, Option>;
 
@@ -80,6 +82,12 @@ export const TOOLS = {
     help: 'Stop calls, whether they wait, are scheduled, or run: softly, and after their grace with their thread',
     options: [],
     ids: [1, MANY],
+  },
+  reload: {
+    usage: 'reload',
+    help: 'Have consumers load their code anew without a pause: one with --pid-file, or all of a queue with --all',
+    options: ['pid-file', 'all'],
+    ids: [0, 0],
   },
   flush: {
     usage: 'flush --yes',

@@ -1,4 +1,5 @@
 /** The commands beside the consumer: a look at a queue, and a hand on it. Exit codes: 0, or 1 where something is not there. */
+import path from 'node:path';
 import { cancel } from '../src/api/cancel.js';
 import { HueyException } from '../src/runtime/errors.js';
 import { checkId } from '../src/runtime/ids.js';
@@ -7,6 +8,7 @@ import { createStorage } from '../src/runtime/storage/create.js';
 import type { Counts, MarkTarget, Place, Storage } from '../src/runtime/storage.js';
 import { describeFailure } from './failure.js';
 import { columnsOf, describe } from './listed-task.js';
+import { livingWriter } from './pid-file.js';
 import { findQueue, moduleOfTool, type QueuePlace } from './queue-place.js';
 import { asUsageError } from './settings.js';
 import { printable, table } from './table.js';
@@ -26,13 +28,17 @@ interface Answer {
 export async function runTool(call: ToolCall): Promise<number> {
   let answer: Answer;
   try {
+    if (call.tool === 'reload' && !call.values.flag('all')) return tell(call, signalReload(call));
     const place = await findQueue(call.values);
     answer = await withStorage(place, (storage) => answerTo(call, place, storage));
   } catch (error) {
     if (error instanceof UsageError) throw error;
     return fail(error, call);
   }
-  const { document, text, isMissing = false } = answer;
+  return tell(call, answer);
+}
+
+function tell(call: ToolCall, { document, text, isMissing = false }: Answer): number {
   if (call.values.flag('json')) process.stdout.write(`${JSON.stringify(document)}\n`);
   else (isMissing ? process.stderr : process.stdout).write(`${text}\n`);
   return isMissing ? 1 : 0;
@@ -76,6 +82,8 @@ function answerTo(call: ToolCall, place: QueuePlace, storage: Storage): Promise<
       return restore(call, place, storage);
     case 'cancel':
       return each(call, place, { done: 'canceled', what: 'task that waits or runs' }, (id) => cancelOne(id, place, storage));
+    case 'reload':
+      return reloadAll(place, storage);
     case 'flush':
       return flush(place, storage);
   }
@@ -146,6 +154,25 @@ async function restore(call: ToolCall, { queue }: QueuePlace, storage: Storage):
 /** @throws UsageError */
 function cancelOne(id: string, { codec }: QueuePlace, storage: Storage): Promise<boolean> {
   return cancel(storage, checkedId(id), { codec, resultTtlMs: RESULT_TTL_MS });
+}
+
+async function reloadAll({ queue }: QueuePlace, storage: Storage): Promise<Answer> {
+  const consumers = await storage.requestReload();
+  const document = { queue, consumers };
+  if (consumers === 0) return { document, text: `huey-runtime: no consumer of the queue ${queue} runs`, isMissing: true };
+  return {
+    document,
+    text: `asked ${consumers} ${consumers === 1 ? 'consumer' : 'consumers'} of the queue ${queue} to reload; their logs say how it went`,
+  };
+}
+
+function signalReload({ values }: ToolCall): Answer {
+  const file = path.resolve(values.text('pid-file') ?? '');
+  const pid = livingWriter(file);
+  const document = { pidFile: file, pid };
+  if (pid === undefined) return { document, text: `huey-runtime: no process runs under ${file}`, isMissing: true };
+  process.kill(pid, 'SIGHUP');
+  return { document, text: `asked process ${pid} to reload; its log says how it went` };
 }
 
 async function flush({ queue }: QueuePlace, storage: Storage): Promise<Answer> {

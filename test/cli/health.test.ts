@@ -115,7 +115,7 @@ export const b = two.task(function b() {});
     const child = startCommand(t, ['tasks.js', '-w', '1', '--health-port', String(port)], { cwd });
     await child.waitFor(RUNNING);
     child.kill('SIGHUP');
-    await child.waitFor(/is running[^]*is running/);
+    await child.waitFor(/reloaded: /);
     await until(child, '/ready', 200);
   });
 
