@@ -3,19 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger, createSupervisor, type SupervisorHandle } from '../../src/actors/index.js';
 import { HueyException } from '../../src/runtime/errors.js';
 import { poll } from '../../test/support/poll.js';
-import { inFlight, pace } from '../systems/paced.js';
+import { inFlight } from '../systems/paced.js';
 import { serve } from '../systems/serve.js';
 import { readRuns } from './journal.js';
 import type { Endings, Holdings } from './protocol.js';
+import { SteadyLoad } from './steady-load.js';
 import { brief, huey, loop, quick, stuck } from './tasks.js';
 
 /** Whoever waits longer than this waits in vain. */
 const WAIT = { blocking: true, timeout: 30 * 60 } as const;
-const LOAD_TICKS_PER_SECOND = 200;
 /** A cancel comes so long after the start, by turns, so that it meets the supervisor's own rhythm at every point. */
 const CANCEL_PAUSES_MS = [20, 27, 31, 38, 44, 53];
 
 let supervisor: (SupervisorHandle & { reload?: () => Promise<unknown> }) | undefined;
+let load: SteadyLoad | undefined;
 
 serve({
   async consume({ workers }) {
@@ -57,15 +58,14 @@ serve({
     return times;
   },
 
-  async load({ count, perSecond, journal }) {
-    const batch = Math.max(1, Math.round(perSecond / LOAD_TICKS_PER_SECOND));
-    const paced = { task: 'noop', count, perSecond, batch, burnEvery: 0, burnSpins: 0, sampleEvery: 1 } as const;
-    const offered = await pace(paced, async (list) => {
-      await quick.map(list.map(({ n }) => ({ n, journal })));
-      // The journal tells when they ran: nobody waits for them one by one.
-      return [];
-    });
-    return offered.perSecond;
+  async beginLoad({ perSecond, journal }) {
+    // The journal tells when they ran: nobody waits for them one by one.
+    load = new SteadyLoad(perSecond, (numbers) => quick.map(numbers.map((n) => ({ n, journal }))));
+  },
+
+  async endLoad() {
+    if (load === undefined) throw new Error('no load was begun');
+    return load.end();
   },
 
   async reload() {

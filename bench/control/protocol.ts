@@ -1,4 +1,5 @@
 /** What the control scenarios ask of huey-runtime's process, beside what every system is asked. */
+import type { Offered } from './steady-load.js';
 
 /** Endless loops: `loop` has a timeout, `brief` a short one without grace. */
 export type EndlessName = 'loop' | 'brief';
@@ -22,8 +23,10 @@ export interface ControlCalls {
    * the call of `cancel` to the TaskCanceled of who waits, one for each.
    */
   cancel: { argument: { count: number; atOnce: number; journal: string }; reply: number[] };
-  /** Enqueues quick tasks at a steady rate. Gives the rate that was kept, tasks per second. */
-  load: { argument: { count: number; perSecond: number; journal: string }; reply: number };
+  /** Begins to enqueue quick tasks at a steady rate, and resolves at once. */
+  beginLoad: { argument: { perSecond: number; journal: string }; reply: void };
+  /** Ends it. */
+  endLoad: { argument: void; reply: Offered };
   /** Loads the module anew without a pause. */
   reload: { argument: void; reply: void };
   /** Of a consumer. */

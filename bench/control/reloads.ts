@@ -1,6 +1,7 @@
 /** A reload of the module while tasks come in at a steady rate: nothing may be lost, nothing may fail, nothing may stand still. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Supervisor } from '../../src/actors/supervisor.js';
+import { poll } from '../../test/support/poll.js';
 import type { Bench } from '../bench.js';
 import { untilEnded } from '../drain.js';
 import { CheckFailed, checkDrained } from '../queues/queue-view.js';
@@ -11,20 +12,22 @@ import type { ControlOptions } from './options.js';
 import { CONTROL_WORKERS, control, none, noteTarget, type ControlStage } from './stage.js';
 
 const PER_SECOND = 5000;
-const SECONDS = 9;
 const QUICK_PER_SECOND = 300;
-const QUICK_SECONDS = 3;
+/** The load lasts so long before the reload, and after it. */
+const PART_MS = 3000;
+const QUICK_PART_MS = 1000;
+/** A producer that does not keep the rate loads nothing. */
+const OFFERED_SHARE_MIN = 0.9;
 /** Seen from the first and the last start: there the rate is not steady. */
 const EDGE_MS = 100;
 const TARGET_PAUSE_MS = 250;
 
 export function reload(bench: Bench, { quick }: ControlOptions): Scenario {
   const perSecond = quick ? QUICK_PER_SECOND : PER_SECOND;
-  const seconds = quick ? QUICK_SECONDS : SECONDS;
-  const contestant = control(bench, (stage) => reloadUnder(bench, stage, perSecond, seconds));
+  const contestant = control(bench, (stage) => reloadUnder(bench, stage, perSecond));
   return {
     name: 'reload',
-    title: `the module is loaded anew under ${perSecond} tasks/s for ${seconds} s, ${CONTROL_WORKERS} workers; 0 lost and 0 failed or it is an error`,
+    title: `the module is loaded anew under ${perSecond} tasks/s, ${CONTROL_WORKERS} workers; 0 lost and 0 failed or it is an error`,
     metrics: [
       { name: 'pause', unit: 'ms, the longest in which no task began, from the reload on', better: 'lower' },
       { name: 'pause before', unit: 'ms, the same before the reload', better: 'lower' },
@@ -38,46 +41,48 @@ export function reload(bench: Bench, { quick }: ControlOptions): Scenario {
   };
 }
 
-async function reloadUnder(
-  bench: Bench,
-  { consumer, producer, view, journal }: ControlStage,
-  perSecond: number,
-  seconds: number,
-): Promise<Figures> {
-  const count = perSecond * seconds;
-  const load = producer.call('load', { count, perSecond, journal: journal() });
-  const reloading = sleep((seconds / 3) * 1000).then(async () => {
-    const beganAtMs = nowMs();
-    await consumer.call('reload', undefined);
-    return { beganAtMs, tookMs: nowMs() - beganAtMs };
-  });
-  const [offered, { beganAtMs, tookMs }] = await Promise.all([load, reloading]);
+async function reloadUnder(bench: Bench, { consumer, producer, view, journal }: ControlStage, perSecond: number): Promise<Figures> {
+  const { quick } = bench.options;
+  const partMs = quick ? QUICK_PART_MS : PART_MS;
+  await producer.call('beginLoad', { perSecond, journal: journal() });
+  await poll('the first task', () => readRuns(journal()).length > 0);
+  await sleep(partMs);
+  const beganAtMs = nowMs();
+  await consumer.call('reload', undefined);
+  const tookMs = nowMs() - beganAtMs;
+  await sleep(partMs);
+  const { count, perSecond: offered } = await producer.call('endLoad', undefined);
   await untilEnded(view, count);
   // Each of them has ended well, with its own number: none is lost and none has failed.
   await checkDrained(view, count);
-  if (offered < perSecond * 0.9) throw new CheckFailed(`the producer offered ${Math.round(offered)} tasks/s and not ${perSecond}`);
+  if (!quick && offered < perSecond * OFFERED_SHARE_MIN)
+    throw new CheckFailed(`the producer offered ${Math.round(offered)} tasks/s and not ${perSecond}`);
   const runs = readRuns(journal());
-  checkCode(runs, beganAtMs, tookMs);
-  const before = longestPause(runs.filter(({ atMs }) => atMs < beganAtMs));
-  const after = longestPause(runs.filter(({ atMs }) => atMs >= beganAtMs));
+  checkCode(runs, beganAtMs);
+  const pauses = pausesOf(runs);
+  const before = longest(pauses.filter(({ endMs }) => endMs < beganAtMs));
+  const after = longest(pauses.filter(({ endMs }) => endMs >= beganAtMs));
   noteTarget(bench, 'ms of the longest pause', after, TARGET_PAUSE_MS);
   return { pause: after, 'pause before': before, reload: tookMs, repeated: runs.length - count };
 }
 
-/** @throws CheckFailed where the old code went on, or there is no new code, or the reload came when all was over */
-function checkCode(runs: readonly Run[], beganAtMs: number, tookMs: number): void {
+/** @throws CheckFailed where the old code goes on, or there is no new code */
+function checkCode(runs: readonly Run[], beganAtMs: number): void {
   const isNew = ({ loadedAtMs = 0 }: Run): boolean => loadedAtMs > beganAtMs;
   if (runs.every(isNew) || !runs.some(isNew)) throw new CheckFailed('not both the old and the new code ran');
   const last = runs.at(-1);
-  if (last === undefined || !isNew(last)) throw new CheckFailed(`the old code still ran at the end, though the reload took ${tookMs} ms`);
+  if (last === undefined || !isNew(last)) throw new CheckFailed('the old code still ran at the end, long after the reload');
 }
 
-function longestPause(runs: readonly Run[]): number {
+/** The times in which no task began, without the edges. */
+function pausesOf(runs: readonly Run[]): { ms: number; endMs: number }[] {
   const [firstMs = 0, lastMs = 0] = [runs.at(0)?.atMs, runs.at(-1)?.atMs];
-  let longest = 0;
-  for (const [k, { atMs }] of runs.entries()) {
-    const previousMs = runs[k - 1]?.atMs ?? atMs;
-    if (previousMs >= firstMs + EDGE_MS && atMs <= lastMs - EDGE_MS) longest = Math.max(longest, atMs - previousMs);
-  }
-  return longest;
+  const steady = runs.map(({ atMs }) => atMs).filter((atMs) => atMs >= firstMs + EDGE_MS && atMs <= lastMs - EDGE_MS);
+  return steady.slice(1).map((endMs, k) => ({ ms: endMs - (steady[k] ?? NaN), endMs }));
+}
+
+function longest(pauses: readonly { ms: number }[]): number {
+  if (pauses.length === 0) throw new CheckFailed('too few tasks began to tell how long none did');
+  // In a loop: there are more of them than a call may have arguments.
+  return pauses.reduce((most, { ms }) => Math.max(most, ms), 0);
 }
