@@ -249,13 +249,49 @@ end
 export const STORE = `
 local function checkItem(m)
   local id = idAndName(m)
-  if not id or string.byte(m, 4) % 4 >= 2 and not string.find(m, '^%d%d%d%d%d%d%d%d%d%d%d%d%d', 26) then
+  if not id or sbyte(m, 4) % 4 >= 2 and not string.find(m, '^%d%d%d%d%d%d%d%d%d%d%d%d%d', 26) then
     error('MALFORMED not a message of version 1', 0)
   end
   return id
 end
 
-local seenBuckets = {}
+-- Buckets whose memory of ids this call has met, and those that it prolonged.
+local metBuckets, seenBuckets = {}, {}
+
+local function prolong(key)
+  if seenBuckets[key] then return end
+  seenBuckets[key] = true
+  redis.call('PEXPIRE', key, ${DEDUPE_TTL_MS})
+end
+
+-- Gives the bucket of a generated id.
+local function meetId(id)
+  if #id == 19 then
+    local bucket = ssub(id, 1, 16)
+    if metBuckets[bucket] and not sfind(id, '[^0-9a-z]', 17) then return bucket end
+  end
+  local bucket = whereIs(id)
+  expectOnce('ids:' .. bucket, 'string')
+  if bucket == id then return nil end
+  metBuckets[bucket] = true
+  return bucket
+end
+
+-- Remembers the ids at these positions of ARGV, all of one bucket: true where one is new.
+local function rememberAll(bucket, positions, bits, isNewAt)
+  local key = P .. 'ids:' .. bucket
+  for from = 1, #positions, 200 do
+    local to = math.min(from + 199, #positions)
+    local ops = {}
+    for i = from, to do
+      local at = 4 * (i - from)
+      ops[at + 1], ops[at + 2], ops[at + 3], ops[at + 4] = 'SET', 'u1', bits[i], 1
+    end
+    local were = redis.call('BITFIELD', key, unpack(ops))
+    for i = from, to do isNewAt[positions[i]] = were[i - from + 1] == 0 end
+  end
+  prolong(key)
+end
 
 local function isNew(id)
   if not generated(id) then
@@ -263,17 +299,14 @@ local function isNew(id)
   end
   local key = P .. 'ids:' .. string.sub(id, 1, 16)
   local was = redis.call('SETBIT', key, tonumber(string.sub(id, 17), 36), 1)
-  if not seenBuckets[key] then
-    seenBuckets[key] = true
-    redis.call('PEXPIRE', key, ${DEDUPE_TTL_MS})
-  end
+  prolong(key)
   return was == 0
 end
 
 local earliest
 
 local function store(m, when, plain)
-  local care = string.byte(m, 4) - 48
+  local care = sbyte(m, 4) - 48
   if care % 4 >= 2 then
     care = care - 2 + (care % 2 == 0 and 1 or 0)
     m = string.sub(m, 1, 3) .. care .. string.sub(m, 5, 25) .. stamp(now + tonumber(string.sub(m, 26, 38))) .. string.sub(m, 39)
@@ -318,11 +351,12 @@ end
 
 local checkOthers
 
--- Whatever an item may come upon that is to be stored, be it that it takes the place of another.
+-- Whatever an item may come upon that is to be stored, be it that it takes the place of another. Gives its id, and the
+-- bucket of one that was generated and has nothing special.
 local function checkStore(m, when)
   local id = checkItem(m)
-  expectOnce('ids:' .. (whereIs(id)), 'string')
-  if string.byte(when or '') ~= 123 then return end
+  local bucket = meetId(id)
+  if when == nil or sbyte(when) ~= 123 then return id, bucket end
   local item = cjson.decode(when)
   local holder = item.unique and holderOf(item.unique.key)
   expectRecord(id)
@@ -334,6 +368,7 @@ local function checkStore(m, when)
   end
   expectOnce('consumers', 'zset') expectOnce('marks', 'hash')
   for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do expectOnce('inflight:' .. consumer, 'hash') end
+  return id, nil
 end
 
 local tellOthers
