@@ -81,7 +81,7 @@ function answerTo(call: ToolCall, place: QueuePlace, storage: Storage): Promise<
     case 'restore':
       return restore(call, place, storage);
     case 'cancel':
-      return each(call, place, { done: 'canceled', what: 'task that waits or runs' }, (id) => cancelOne(id, place, storage));
+      return each(call, place, { done: 'canceled', what: 'waiting or running task' }, (id) => cancelOne(id, place, storage));
     case 'reload':
       return reloadAll(place, storage);
     case 'flush':

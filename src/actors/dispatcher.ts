@@ -269,13 +269,16 @@ export class Dispatcher {
   async #call(work: StepWork, answer: Promise<StepReply>, signals: PendingSignal[] = []): Promise<void> {
     this.#underWay.add(work);
     try {
-      const reply = await answer.finally(() => this.#underWay.delete(work));
+      const reply = await answer;
+      this.#underWay.delete(work);
       // Where some were refused nobody knows which: a signal is told at most once, and only of what counted.
       if (signals.length > 0 && reply.refused === 0) this.#events.onSignals(signals);
       this.#took(reply, work.chunks);
       this.#cancels.callEnded(work);
     } catch (error) {
+      // What was refused with the whole call still counts as held for whoever tells of it.
       this.#failed(error);
+      this.#underWay.delete(work);
     }
   }
 

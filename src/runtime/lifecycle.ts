@@ -25,7 +25,7 @@
  * the error, or null where nothing failed.
  */
 import { encodeRecord, type FinalState } from './completion.js';
-import type { TaskErrorMetadata } from './errors.js';
+import { PayloadError, type TaskErrorMetadata } from './errors.js';
 import { endsAlong, errorOf, forAttempt, handlerItem, laterStages } from './links.js';
 import {
   DEATHS_MAX,
@@ -37,7 +37,7 @@ import {
   SECOND_MS,
   UNKNOWN_TASK_TTL_MS,
 } from './limits.js';
-import { idOf, withHead, type Body, type Message } from './message.js';
+import { idOf, withHead, type Body, type Message, type Stage } from './message.js';
 import type { PayloadCodec } from './payload-codec.js';
 import { encode } from './serializer.js';
 import type { Effects, EnqueueItem, Transition } from './storage.js';
@@ -182,8 +182,8 @@ function afterFailure(
   if (head.retries > 0) {
     const again = spendRetry(text, message);
     if (context.intermediateErrors !== true || message.body.onError === undefined) return again;
-    const handler = handlerItem(forAttempt(message.body.onError, head.attempts + 1), error, context.codec);
-    return { ...again, transition: withEffects(again.transition, { enqueue: [handler] }) };
+    const handler = forAttempt(message.body.onError, head.attempts + 1);
+    return { ...again, transition: withEffects(again.transition, handling(handler, error, context)) };
   }
   const metadata = failureOf(error, head.id, head.retries, false);
   return settle(message, 'failed', JSON.stringify(metadata), context.resultTtlMs, signal, context, error);
@@ -305,10 +305,21 @@ function afterEnd({ head, body }: Message, state: FinalState, error: ErrorInfo |
   const cause = `task ${head.id} (${head.name}) before it ended as ${state}${error === undefined ? '' : `: ${error.message}`}`;
   return {
     ...ownEnd(body),
-    ...(error === undefined || body.onError === undefined ? {} : { enqueue: [handlerItem(body.onError, error, context.codec)] }),
+    ...handling(body.onError, error, context),
     ...endsAlong(ids, cause),
     ...(chord === undefined ? {} : { chord: { ...chord, value: error === undefined ? 'null' : encode(errorOf(error)) } }),
   };
+}
+
+/** One whose arguments leave no room for the error is not called: the rest of what belongs to the end must not fall with it. */
+function handling(handler: Stage | undefined, error: ErrorInfo | undefined, { codec }: DecisionContext): Pick<Effects, 'enqueue'> {
+  if (handler === undefined || error === undefined) return {};
+  try {
+    return { enqueue: [handlerItem(handler, error, codec)] };
+  } catch (failure) {
+    if (failure instanceof PayloadError) return {};
+    throw failure;
+  }
 }
 
 /** What it holds itself. */

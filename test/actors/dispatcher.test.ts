@@ -44,7 +44,7 @@ async function open(t: TestContext): Promise<World> {
       onDropped: () => undefined,
       onRefused: (count) => world.refused.push(count),
       onSignals: () => undefined,
-      onReaped: () => world.faults.push('reaped'),
+      onReaped: () => world.faults.push(`reaped with ${[...dispatcher.heldIds()].join(' ')}`.trim()),
       onFault: (error) => world.faults.push(error.message),
     },
   );
@@ -387,13 +387,26 @@ describe('the dispatcher', () => {
     await poll('its return', async () => (await storage.counts()).ready === 1);
   });
 
+  it('counts what a refused call carried as held when it tells that it was reaped', async (t) => {
+    const { storage, dispatcher, enqueue, place, faults } = await open(t);
+    await enqueue('late');
+    const one = place();
+    await poll('the task', () => one.ids().length === 1);
+    one.claim('late');
+    one.complete('late');
+    await storage.unregister('c');
+    dispatcher.chunkEnded(one.place, one.lane());
+    await poll('the news', () => faults.length > 0);
+    assert.equal(faults[0], 'reaped with late');
+  });
+
   it('tells that it was reaped, once', async (t) => {
     const { storage, enqueue, place, faults } = await open(t);
     await storage.unregister('c');
     await enqueue('a');
     place();
     await poll('the news', () => faults.length > 0);
-    assert.equal(faults[0], 'reaped');
+    assert.equal(faults[0], 'reaped with');
   });
 
   it('counts commits of tasks that are not its own any more', async (t) => {

@@ -135,7 +135,7 @@ for (const [name, setUp] of Object.entries(STORAGES)) {
       assert.deepEqual(none, {
         code: 1,
         stdout: '',
-        stderr: 'huey-runtime: no task that waits or runs now-1, nobody in the queue beans\n',
+        stderr: 'huey-runtime: no waiting or running task now-1, nobody in the queue beans\n',
       });
       await add.withOptions({ id: 'now-2' })(1, 2);
       const document = { queue: QUEUE, canceled: ['now-2'], missing: ['nobody'] };

@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeRecord } from '../../src/runtime/completion.js';
 import { buryUnreadable, decide, retryDelayMs, type Decision, type ErrorInfo, type Outcome } from '../../src/runtime/lifecycle.js';
-import { DEATHS_MAX, DELAY_MAX_MS, HOUR_MS, MINUTE_MS, RETRY_DELAY_MAX_MS, SECOND_MS } from '../../src/runtime/limits.js';
+import {
+  DEATHS_MAX,
+  DELAY_MAX_MS,
+  HOUR_MS,
+  MESSAGE_MAX_BYTES,
+  MINUTE_MS,
+  RETRY_DELAY_MAX_MS,
+  SECOND_MS,
+} from '../../src/runtime/limits.js';
 import { decodeHead, decodeMessage, encodeMessage, type Head } from '../../src/runtime/message.js';
 import type { Transition } from '../../src/runtime/storage.js';
 import { checkTransition } from '../../src/runtime/storage/checks.js';
@@ -122,6 +130,14 @@ describe('what becomes of a task', () => {
       message = requeued(decideOn(message, { kind: 'unknown-task' }, { ...CONTEXT, now: NOW + seconds * SECOND_MS })).text;
       assert.ok(message.endsWith(`",${AWKWARD_BODY},{"unknownSince":${NOW}}]`), message);
     }
+  });
+
+  it('tells a chord of a failure whose handler has no room for the error', () => {
+    const full = { head: text({ id: 'handler' }).slice(2).split('"')[0], body: { args: ['x'.repeat(MESSAGE_MAX_BYTES - 100)], at: 1 } };
+    const message = text({ linked: true }, { onError: full, chord: { id: 'chord', index: 2 } });
+    const { transition } = decideOn(message, { kind: 'error', error: ERROR });
+    assert.ok(transition.kind === 'settle');
+    assert.deepEqual([transition.effects?.chord?.id, transition.effects?.enqueue], ['chord', undefined]);
   });
 
   it('never throws on a message that can be read', (t) => {

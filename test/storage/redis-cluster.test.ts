@@ -81,7 +81,10 @@ describe('the Redis storage in a cluster', () => {
     await storage.enqueue([{ text: message('late') }]);
     const other = new RedisStorage(queue, { kind: 'redis', url: cluster.url });
     t.after(() => other.close());
-    assert.equal((await other.counts()).running + (await other.counts()).ready, 11);
+    await poll('all of them on the new node', async () => {
+      const { running, ready } = await other.counts();
+      return running + ready === 11;
+    });
     const reply = await waiting;
     // The wait may have ended with nothing when the slot had gone.
     const taken = idsOf(reply).length > 0 ? idsOf(reply) : await consumer.takeIds();

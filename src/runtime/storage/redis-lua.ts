@@ -15,6 +15,8 @@ import { DEAD_MAX, DEAD_TTL_MS, DEDUPE_TTL_MS, END_MARKER_TTL_MS, ID_MARK_LIFE_M
 
 export const PRELUDE = `
 local P = ARGV[1]
+-- Looking a global up costs as much as many a call of it.
+local ssub, sfind, smatch, sbyte = string.sub, string.find, string.match, string.byte
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -75,8 +77,10 @@ end
 -- Of a message in one line; nothing of what is none. The numbers before them are not looked at: that would cost as much
 -- as all the rest, and whoever reads them can do with nonsense.
 local function idAndName(m)
-  local id, name = string.match(m, '^([^%z\\1-\\32"\\\\\\127-\\255]+) ([^"\\\\%c]+)",', 39)
-  if id and #id <= ${ID_MAX_CHARS} and string.find(m, '^%["1[0-7]') and not string.find(m, '\\n', 1, true) then return id, name end
+  -- The first pattern is that of nearly all ids, and much cheaper.
+  local id, name = smatch(m, '^(%w+) ([^"\\\\%c]+)",', 39)
+  if not id then id, name = smatch(m, '^([^%z\\1-\\32"\\\\\\127-\\255]+) ([^"\\\\%c]+)",', 39) end
+  if id and #id <= ${ID_MAX_CHARS} and sfind(m, '^%["1[0-7]') and not sfind(m, '\\n', 1, true) then return id, name end
 end
 `;
 
@@ -137,42 +141,76 @@ end
 export const SETTLE = `
 local groups, groupOf = {}, {}
 
-local function settle(id, ttlSeconds, record)
-  local bucket, field = whereIs(id)
+local function groupOfBucket(bucket)
   local group = groupOf[bucket]
-  if not group then
-    group = {bucket = bucket, ttl = 0, fields = {}, lines = {}, ids = {}}
-    groupOf[bucket] = group
-    groups[#groups + 1] = group
-    -- What is about to end without having run was not known when the call was checked.
-    if not expected['result:' .. bucket] then
-      local found = redis.call('TYPE', P .. 'result:' .. bucket).ok
-      group.blocked = found ~= 'none' and found ~= 'hash'
-    end
+  if group then return group end
+  group = {bucket = bucket, ttl = 0, n = 0, fields = {}, lines = {}}
+  groupOf[bucket] = group
+  groups[#groups + 1] = group
+  -- What is about to end without having run was not known when the call was checked.
+  if not expected['result:' .. bucket] then
+    local found = redis.call('TYPE', P .. 'result:' .. bucket).ok
+    group.blocked = found ~= 'none' and found ~= 'hash'
   end
+  return group
+end
+
+-- Where the record of an id goes: as whereIs, but most ids of a call are of buckets that it has met.
+local function placeOf(id)
+  if #id == 19 then
+    local group = groupOf[ssub(id, 1, 16)]
+    if group and not sfind(id, '[^0-9a-z]', 17) then return group, ssub(id, 17) end
+  end
+  local bucket, field = whereIs(id)
+  return groupOfBucket(bucket), field
+end
+
+local expiries = {}
+
+local function expiryIn(ttlSeconds)
+  local text = expiries[ttlSeconds] or stamp(now + ttlSeconds * 1000)
+  expiries[ttlSeconds] = text
+  return text
+end
+
+-- n counts values: a field and its value, an id and its record.
+local function settleAt(group, field, id, ttlSeconds, record)
   if ttlSeconds > group.ttl then group.ttl = ttlSeconds end
-  local fields, lines = group.fields, group.lines
-  group.ids[id] = true
-  fields[#fields + 1] = field
-  fields[#fields + 1] = stamp(now + ttlSeconds * 1000) .. record
-  lines[#lines + 1] = id
-  lines[#lines + 1] = #record > 1024 and '' or record
+  local n, fields, lines = group.n, group.fields, group.lines
+  fields[n + 1], fields[n + 2] = field, expiryIn(ttlSeconds) .. record
+  lines[n + 1], lines[n + 2] = id, #record > 1024 and '' or record
+  group.n = n + 2
+end
+
+local function settle(id, ttlSeconds, record)
+  local group, field = placeOf(id)
+  settleAt(group, field, id, ttlSeconds, record)
 end
 
 local function hasRecord(id)
   local bucket, field = whereIs(id)
-  return groupOf[bucket] ~= nil and groupOf[bucket].ids[id] or redis.call('HEXISTS', P .. 'result:' .. bucket, field) == 1
+  local group = groupOf[bucket]
+  if group then
+    for i = 1, group.n, 2 do
+      if group.fields[i] == field then return true end
+    end
+  end
+  return redis.call('HEXISTS', P .. 'result:' .. bucket, field) == 1
 end
 
 local function flushSettled()
   for _, group in ipairs(groups) do
     local key = P .. 'result:' .. group.bucket
-    if not group.blocked then
+    if group.n > 0 and not group.blocked then
+      -- A small hash is searched from end to end for each field; one long value makes it a table before many fields come at once.
+      local grows = group.n > 128 and redis.call('EXISTS', key) == 0
+      if grows then redis.call('HSET', key, '', string.rep(' ', 65)) end
       inGroups(group.fields, function(...) redis.call('HSET', key, ...) end)
+      if grows then redis.call('HDEL', key, '') end
       -- A little longer than needed, so that the next ones seldom have to prolong it; each value has its own expiry.
       if redis.call('TTL', key) < group.ttl then redis.call('EXPIRE', key, math.ceil(group.ttl * 1.05) + 60) end
     end
-    redis.call('PUBLISH', P .. 'done:' .. group.bucket, table.concat(group.lines, '\\n'))
+    if group.n > 0 then redis.call('PUBLISH', P .. 'done:' .. group.bucket, table.concat(group.lines, '\\n')) end
   end
 end
 
@@ -211,13 +249,49 @@ end
 export const STORE = `
 local function checkItem(m)
   local id = idAndName(m)
-  if not id or string.byte(m, 4) % 4 >= 2 and not string.find(m, '^%d%d%d%d%d%d%d%d%d%d%d%d%d', 26) then
+  if not id or sbyte(m, 4) % 4 >= 2 and not string.find(m, '^%d%d%d%d%d%d%d%d%d%d%d%d%d', 26) then
     error('MALFORMED not a message of version 1', 0)
   end
   return id
 end
 
-local seenBuckets = {}
+-- Buckets whose memory of ids this call has met, and those that it prolonged.
+local metBuckets, seenBuckets = {}, {}
+
+local function prolong(key)
+  if seenBuckets[key] then return end
+  seenBuckets[key] = true
+  redis.call('PEXPIRE', key, ${DEDUPE_TTL_MS})
+end
+
+-- Gives the bucket of a generated id.
+local function meetId(id)
+  if #id == 19 then
+    local bucket = ssub(id, 1, 16)
+    if metBuckets[bucket] and not sfind(id, '[^0-9a-z]', 17) then return bucket end
+  end
+  local bucket = whereIs(id)
+  expectOnce('ids:' .. bucket, 'string')
+  if bucket == id then return nil end
+  metBuckets[bucket] = true
+  return bucket
+end
+
+-- Remembers the ids at these positions of ARGV, all of one bucket: true where one is new.
+local function rememberAll(bucket, positions, bits, isNewAt)
+  local key = P .. 'ids:' .. bucket
+  for from = 1, #positions, 200 do
+    local to = math.min(from + 199, #positions)
+    local ops = {}
+    for i = from, to do
+      local at = 4 * (i - from)
+      ops[at + 1], ops[at + 2], ops[at + 3], ops[at + 4] = 'SET', 'u1', bits[i], 1
+    end
+    local were = redis.call('BITFIELD', key, unpack(ops))
+    for i = from, to do isNewAt[positions[i]] = were[i - from + 1] == 0 end
+  end
+  prolong(key)
+end
 
 local function isNew(id)
   if not generated(id) then
@@ -225,17 +299,14 @@ local function isNew(id)
   end
   local key = P .. 'ids:' .. string.sub(id, 1, 16)
   local was = redis.call('SETBIT', key, tonumber(string.sub(id, 17), 36), 1)
-  if not seenBuckets[key] then
-    seenBuckets[key] = true
-    redis.call('PEXPIRE', key, ${DEDUPE_TTL_MS})
-  end
+  prolong(key)
   return was == 0
 end
 
 local earliest
 
 local function store(m, when, plain)
-  local care = string.byte(m, 4) - 48
+  local care = sbyte(m, 4) - 48
   if care % 4 >= 2 then
     care = care - 2 + (care % 2 == 0 and 1 or 0)
     m = string.sub(m, 1, 3) .. care .. string.sub(m, 5, 25) .. stamp(now + tonumber(string.sub(m, 26, 38))) .. string.sub(m, 39)
@@ -280,11 +351,12 @@ end
 
 local checkOthers
 
--- Whatever an item may come upon that is to be stored, be it that it takes the place of another.
+-- Whatever an item may come upon that is to be stored, be it that it takes the place of another. Gives its id, and the
+-- bucket of one that was generated and has nothing special.
 local function checkStore(m, when)
   local id = checkItem(m)
-  expectOnce('ids:' .. (whereIs(id)), 'string')
-  if string.byte(when or '') ~= 123 then return end
+  local bucket = meetId(id)
+  if when == nil or sbyte(when) ~= 123 then return id, bucket end
   local item = cjson.decode(when)
   local holder = item.unique and holderOf(item.unique.key)
   expectRecord(id)
@@ -296,6 +368,7 @@ local function checkStore(m, when)
   end
   expectOnce('consumers', 'zset') expectOnce('marks', 'hash')
   for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do expectOnce('inflight:' .. consumer, 'hash') end
+  return id, nil
 end
 
 local tellOthers

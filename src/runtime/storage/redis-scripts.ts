@@ -16,16 +16,39 @@ import { STEP } from './redis-step-script.js';
  */
 const ENQUEUE = `${PRELUDE}${PLACE}${SETTLE}${STORE}
 expectPlaces() expectLinks() expectMarks()
-for i = 3, #ARGV, 2 do checkStore(ARGV[i], ARGV[i + 1]) end
+-- Most ids are generated and stand beside others of their bucket, which is asked once for all of them.
+local buckets, positionsOf, bitsOf = {}, {}, {}
+for i = 3, #ARGV, 2 do
+  local id, bucket = checkStore(ARGV[i], ARGV[i + 1])
+  if bucket then
+    local positions, bits = positionsOf[bucket], bitsOf[bucket]
+    if not positions then
+      positions, bits = {}, {}
+      positionsOf[bucket], bitsOf[bucket] = positions, bits
+      buckets[#buckets + 1] = bucket
+    end
+    local n = #positions + 1
+    positions[n], bits[n] = i, tonumber(ssub(id, 17), 36)
+  end
+end
 local chords = ARGV[2] ~= '' and cjson.decode(ARGV[2]) or {}
 for _, chord in ipairs(chords) do
   checkItem(chord.callback)
   expect('chord:' .. chord.id, 'hash')
 end
 for _, chord in ipairs(chords) do plan(chord) end
+local isNewAt = {}
+for _, bucket in ipairs(buckets) do rememberAll(bucket, positionsOf[bucket], bitsOf[bucket], isNewAt) end
 local reply, conflicts, plain = {}, {}, {}
 for i = 3, #ARGV, 2 do
-  local refused = storeItem(ARGV[i], ARGV[i + 1], plain)
+  local refused
+  if isNewAt[i] == nil then
+    refused = storeItem(ARGV[i], ARGV[i + 1], plain)
+  elseif isNewAt[i] then
+    store(ARGV[i], ARGV[i + 1], plain)
+  else
+    refused = 'duplicate'
+  end
   local position = (i - 3) / 2
   if refused == 'duplicate' then
     reply[#reply + 1] = position

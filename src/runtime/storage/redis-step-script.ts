@@ -37,9 +37,11 @@ end
 -- Lost replies: the same call again gets the same answer.
 local last = redis.call('HGET', lanes, lane)
 if last then
-  last = cjson.decode(last)
-  if last.seq > seq then return redis.error_reply('STALE lane ' .. lane .. ' is at ' .. last.seq) end
-  if last.seq == seq then
+  local lastSeq = tonumber(string.match(last, '^%d+'))
+  if lastSeq > seq then return redis.error_reply('STALE lane ' .. lane .. ' is at ' .. lastSeq) end
+  if lastSeq == seq then
+    local lastIds, rest = string.match(last, '^%d+([^\\n]*)\\n(.*)')
+    last = cjson.decode(rest)
     local again = {}
     local alone, from, first = '', 1, nil
     local function read(...)
@@ -49,7 +51,7 @@ if last then
       end
     end
     local ids = {}
-    for id in string.gmatch(last.ids, '%S+') do ids[#ids + 1] = id end
+    for id in string.gmatch(lastIds, '%S+') do ids[#ids + 1] = id end
     inGroups(ids, read)
     if last.solo and first then alone = first from = 2 end
     local reply = {now, last.committed, last.refused, left(), held(), cjson.encode(last.dropped), alone}
@@ -64,15 +66,19 @@ end
 
 -- Parse and check.
 expectPlaces() expectRecords() expectLinks() expect('alien', 'hash')
-local doneIds, doneTtls, doneRecords, n = {}, {}, {}, 0
+local doneIds, doneTtls, doneRecords, doneGroups, doneFields, n = {}, {}, {}, {}, {}, 0
+local sunpack = struct.unpack
 local blobs = tonumber(ARGV[9])
 for b = 10, 9 + blobs do
   local blob, at = ARGV[b], 1
   local size = #blob
   while at <= size do
     n = n + 1
-    doneIds[n], doneTtls[n], doneRecords[n], at = struct.unpack('>Bc0I4I4c0', blob, at)
-    expectRecord(doneIds[n])
+    local id
+    id, doneTtls[n], doneRecords[n], at = sunpack('>Bc0I4I4c0', blob, at)
+    local group, field = placeOf(id)
+    if group.blocked then expectRecord(id) end
+    doneIds[n], doneGroups[n], doneFields[n] = id, group, field
   end
 end
 local transitions, arg = {}, 10 + blobs
@@ -115,12 +121,13 @@ local function isCanceled(id)
 end
 
 local committed, refused = 0, 0
+local call, mayForget = redis.call, marksOn or cancelsOn
 for i = 1, n do
   local id = doneIds[i]
-  if redis.call('HDEL', inflight, id) == 1 then
+  if call('HDEL', inflight, id) == 1 then
     committed = committed + 1
-    settle(id, doneTtls[i], doneRecords[i])
-    forget(id)
+    settleAt(doneGroups[i], doneFields[i], id, doneTtls[i], doneRecords[i])
+    if mayForget then forget(id) end
   else
     refused = refused + 1
   end
@@ -144,6 +151,12 @@ end
 
 -- Lease.
 local got, ids, fields, dropped, alone = {}, {}, {}, {}, ''
+local gotCount, fieldCount = 0, 0
+
+local function hold(id, m)
+  fields[fieldCount + 1], fields[fieldCount + 2] = id, m
+  fieldCount = fieldCount + 2
+end
 
 -- What concerns others, was canceled, or died too often, is settled by the consumer, with all that belongs to its end; and everything where it asks for that.
 local function ours(m)
@@ -153,8 +166,7 @@ end
 local function drop(id, name, state, letter, m)
   if letter == 'x' or letter == 'c' or ours(m) then
     dropped[#dropped + 1] = {id = id, name = name, state = state, text = m}
-    fields[#fields + 1] = id
-    fields[#fields + 1] = m
+    hold(id, m)
     return
   end
   dropped[#dropped + 1] = {id = id, name = name, state = state}
@@ -196,7 +208,7 @@ local function accept(m)
   local id, name = idAndName(m)
   if not id then return oddOne(m) end
   -- The mark stays until it has ended: whoever leases it next, if this consumer dies before, must find it canceled too.
-  if isCanceled(id) then return drop(id, name, 'canceled', 'c', m) end
+  if cancelsOn and isCanceled(id) then return drop(id, name, 'canceled', 'c', m) end
   if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then
     if ours(m) then
       -- Whoever leases it next, if this consumer dies before it has settled it, must find it revoked too.
@@ -206,15 +218,14 @@ local function accept(m)
     end
     return drop(id, name, 'revoked', 'r', m)
   end
-  if string.byte(m, 4) % 2 == 1 then
+  if sbyte(m, 4) % 2 == 1 then
     local expiry = tonumber(string.sub(m, 26, 38))
     if expiry and expiry > 0 and expiry <= now then return drop(id, name, 'expired', 'e', m) end
     if (tonumber(string.sub(m, 14, 14), 36) or 0) > ${DEATHS_MAX} then return drop(id, name, 'dead', 'x', m) end
   end
-  got[#got + 1] = m
-  ids[#ids + 1] = id
-  fields[#fields + 1] = id
-  fields[#fields + 1] = m
+  gotCount = gotCount + 1
+  got[gotCount], ids[gotCount] = m, id
+  hold(id, m)
 end
 
 local per = 1
@@ -253,8 +264,8 @@ end
 flushSettled()
 hintScheduled()
 
-redis.call('HSET', lanes, lane, cjson.encode({
-  seq = seq, committed = committed, refused = refused, dropped = dropped, solo = alone ~= '', per = per, ids = table.concat(ids, ' ')
+redis.call('HSET', lanes, lane, seq .. ' ' .. table.concat(ids, ' ') .. '\\n' .. cjson.encode({
+  committed = committed, refused = refused, dropped = dropped, solo = alone ~= '', per = per
 }))
 
 local remains = left()
