@@ -3,7 +3,8 @@
  * the parts that they share stand in redis-lua.ts.
  */
 import { ID_MARK_LIFE_MS } from '../limits.js';
-import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
+import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
+import { STORE } from './redis-store-lua.js';
 
 /** Messages in one portion of a search: about a millisecond, in which the server does nothing else. */
 const LOOK_MESSAGES = 1000;

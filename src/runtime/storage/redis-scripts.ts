@@ -5,7 +5,8 @@
 import { GONE_PAYLOAD } from '../completion.js';
 import { CANCEL_SCRIPTS } from './redis-cancel-scripts.js';
 import { CHARGE, GIVE_BACK, HEARD, RELOADS } from './redis-consumer-lua.js';
-import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
+import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
+import { STORE } from './redis-store-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
 import { STEP } from './redis-step-script.js';
 

@@ -1,5 +1,6 @@
 /** The scripts of what stands beside the life of a task: chords to read, unique keys, locks, limits, dead messages. */
-import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
+import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
+import { STORE } from './redis-store-lua.js';
 
 /** ARGV: prefix, chord. Returns the contributions in order, '' for none (a contribution is JSON and never empty). */
 const READ_CHORD = `${PRELUDE}

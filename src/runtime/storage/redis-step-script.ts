@@ -1,6 +1,7 @@
 /** The script of `step`: commit what ended, lease what is next, in one atomic call. The rules it keeps stand in redis-lua.ts. */
 import { DEATHS_MAX, END_MARKER_TTL_MS, UNKNOWN_TASK_TTL_MS } from '../limits.js';
-import { PLACE, PRELUDE, SETTLE, STORE } from './redis-lua.js';
+import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
+import { STORE } from './redis-store-lua.js';
 
 /**
  * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), hand over (0 or 1), number of blobs, the blobs (completion.ts),
