@@ -29,6 +29,7 @@ import type { Place } from './place.js';
 import type { PendingSignal } from './protocol.js';
 import { safeDecision } from './safe-decision.js';
 import type { StepCalls, StepWork } from './step-calls.js';
+import { StorageClock } from './storage-clock.js';
 import { TaskLimits } from './task-limits.js';
 import { Watchdog } from './watchdog.js';
 
@@ -66,10 +67,7 @@ export class Dispatcher {
   #leasing = true;
   #ended = false;
   #pumpDue = false;
-  /** The storage's clock minus this machine's. */
-  #skewMs = 0;
-  /** The storage's clock minus this machine's monotonic one. */
-  #offsetMs = Date.now() - performance.now();
+  readonly #clock = new StorageClock();
   #whenQuiet: (() => void) | undefined;
 
   constructor(calls: StepCalls, interruptWait: () => void, options: DispatcherOptions, events: DispatcherEvents) {
@@ -95,14 +93,12 @@ export class Dispatcher {
     });
   }
 
-  /** The storage's clock, carried on by this machine's monotonic one: a step of the wall clock here changes nothing. */
   get storageNow(): number {
-    return this.#offsetMs + performance.now();
+    return this.#clock.now;
   }
 
   noteStorageTime(now: number): void {
-    this.#skewMs = now - Date.now();
-    this.#offsetMs = now - performance.now();
+    this.#clock.note(now);
   }
 
   add(place: Place): void {
@@ -327,7 +323,7 @@ export class Dispatcher {
 
   #post({ place, lane }: Pick<FreeLane, 'place' | 'lane'>, chunk: Chunk, limited?: string): void {
     this.#sizer.noteLength(chunk.text.length, chunk.count);
-    place.post(lane, chunk, this.#skewMs, this.#options.observe());
+    place.post(lane, chunk, this.#clock.skewMs, this.#options.observe());
     lane.limited = limited;
     this.#watchdog.wake();
   }
