@@ -20,8 +20,8 @@ describe('accounts', () => {
     for (const name of ['complete', 'retrying', 'failed', 'timeout'] as const) {
       supervisor.on(name, (event) => told.set(name, [...(told.get(name) ?? []), event]));
     }
-    const first = await tasks.calculate(BUSY_MS);
-    const second = await tasks.doze(BUSY_MS);
+    // At the same moment: what they waited is compared.
+    const [first, second] = await Promise.all([tasks.calculate(BUSY_MS), tasks.doze(BUSY_MS)]);
     await supervisor.start();
     await Promise.all([first, second].map((result) => result.get({ blocking: true, timeout: 20 })));
     const early = await tasks.calculate.schedule({ args: [1], delay: 0.5 });
