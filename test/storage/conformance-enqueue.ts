@@ -7,6 +7,17 @@ import type { Checks } from './conformance.js';
 import { idsOf, headsOf, items, message, numbered } from './world.js';
 
 export function describeEnqueue({ check, checkLong }: Checks): void {
+  check('keeps the order of one call, whatever some of it is to be looked at for', async (world) => {
+    const expiresAt = (await world.now()) + 60_000;
+    await world.enqueue(
+      message('a'),
+      message('b', { expiresAt }),
+      message('c'),
+      message('d', { expiresAt: 60_000, expiryIsRelative: true }),
+    );
+    assert.deepEqual(await world.readyIds(), ['a', 'b', 'c', 'd']);
+  });
+
   check('hands out in the order of the enqueue, byte for byte', async (world) => {
     const texts = ['a', 'b', 'c'].map((id) => message(id, { name: 'räuber höhle', retries: 3, timeoutMs: 1500 }, [id, 1.5, null]));
     await world.enqueue(...texts);

@@ -82,7 +82,7 @@ local function store(m, when, plain)
     redis.call('ZADD', P .. 'scheduled', due, m)
     if due - now > ${ID_MARK_LIFE_MS} then redis.call('HSET', P .. 'far', (idAndName(m)), due) end
     if not earliest or due < earliest then earliest = due end
-  elseif plain and care % 2 == 0 then
+  elseif plain and (care % 2 == 0 or ssub(m, 13, 19) == '00+0000') then
     plain[#plain + 1] = m
   else
     place(m)
