@@ -1,7 +1,7 @@
 /** Makes the message of a call. What is the same in every call of a task is written once, when the envelope is made. */
 import { PayloadError } from '../runtime/errors.js';
 import { MESSAGE_MAX_BYTES } from '../runtime/limits.js';
-import { encodeHead, type Head } from '../runtime/message.js';
+import { headStart, nameOf, type Head, type Slot } from '../runtime/message.js';
 import { PLAIN_CODEC, type PayloadCodec } from '../runtime/payload-codec.js';
 import type { TaskSettings } from '../runtime/registry.js';
 import { encode } from '../runtime/serializer.js';
@@ -12,6 +12,16 @@ export interface EnvelopeExtras {
   discardResult?: boolean;
   /** The minute that this run of a periodic task stands for, ms since 1970. */
   tick?: number;
+  /** What a call with these arguments needs to be leased, in place of what the settings say. */
+  slotOf?: (args: readonly unknown[]) => Slot | undefined;
+}
+
+/** The head around the id. */
+interface Frame {
+  before: string;
+  /** The same where the message is linked to others. */
+  beforeLinked: string;
+  behindId: string;
 }
 
 /** Due this long after its turn has come, or at this instant. */
@@ -27,12 +37,9 @@ export interface StageExtras extends When {
 export class Envelope {
   readonly #name: string;
   readonly #codec: PayloadCodec;
-  /** Up to where the id stands. */
-  readonly #before: string;
-  /** The same where the message is linked to others. */
-  readonly #beforeLinked: string;
-  /** Between the id and the body. */
-  readonly #between: string;
+  readonly #head: Head;
+  readonly #frame: Frame;
+  readonly #slotOf: EnvelopeExtras['slotOf'];
   /** In the body, behind the time of the enqueue. */
   readonly #after: string;
 
@@ -40,12 +47,9 @@ export class Envelope {
   constructor(name: string, settings: TaskSettings, extras: EnvelopeExtras = {}, codec: PayloadCodec = PLAIN_CODEC) {
     this.#name = name;
     this.#codec = codec;
-    // The head ends with the id, a blank and the name (message.ts), so a head without an id ends before the blank.
-    const behindId = ` ${name}`;
-    const head = headOf(name, settings);
-    this.#before = encodeHead(head).slice(0, -behindId.length);
-    this.#beforeLinked = encodeHead({ ...head, linked: true }).slice(0, -behindId.length);
-    this.#between = `${behindId}",`;
+    this.#head = headOf(name, settings);
+    this.#frame = frameOf(this.#head);
+    this.#slotOf = extras.slotOf;
     this.#after = bodyTail(name, settings, extras);
   }
 
@@ -58,7 +62,8 @@ export class Envelope {
     const dueAt = etaMs ?? (delayMs === undefined ? now : now + delayMs);
     const due = dueAt > now ? `,"due":${dueAt}` : '';
     const body = this.#codec.encodeBody(id, this.#name, this.#body(args, now, due + links));
-    const text = `["${links === '' ? this.#before : this.#beforeLinked}${id}${this.#between}${body}]`;
+    const { before, beforeLinked, behindId } = this.#frameOf(args);
+    const text = `["${links === '' ? before : beforeLinked}${id}${behindId}",${body}]`;
     // A character takes at most three bytes: most messages need not be measured.
     if (text.length * 3 > MESSAGE_MAX_BYTES) this.#checkSize(text);
     return text;
@@ -66,7 +71,8 @@ export class Envelope {
 
   /** A stage as JSON text: the message that will be made of it belongs to another one. @throws PayloadError */
   stage(id: string, args: readonly unknown[], now: number, { links, delayMs, etaMs }: StageExtras): string {
-    const head = `${links === '' ? this.#before : this.#beforeLinked}${id} ${this.#name}`;
+    const { before, beforeLinked, behindId } = this.#frameOf(args);
+    const head = `${links === '' ? before : beforeLinked}${id}${behindId}`;
     const delay = delayMs === undefined ? '' : `,"delayMs":${delayMs}`;
     const eta = etaMs === undefined ? '' : `,"etaMs":${etaMs}`;
     return `{"head":"${head}","body":${this.#body(args, now, `,"later":true${links}`)}${delay}${eta}}`;
@@ -81,6 +87,11 @@ export class Envelope {
     return `{"args":${this.argsText(args)},"at":${now}${this.#after}${links}}`;
   }
 
+  #frameOf(args: readonly unknown[]): Frame {
+    const slot = this.#slotOf?.(args);
+    return slot === undefined ? this.#frame : frameOf({ ...this.#head, slot });
+  }
+
   #checkSize(text: string): void {
     const bytes = Buffer.byteLength(text);
     if (bytes <= MESSAGE_MAX_BYTES) return;
@@ -90,9 +101,14 @@ export class Envelope {
   }
 }
 
+function frameOf(head: Head): Frame {
+  return { before: headStart(head), beforeLinked: headStart({ ...head, linked: true }), behindId: nameOf(head) };
+}
+
 function headOf(name: string, settings: TaskSettings): Head {
-  const { retries, priority, timeoutMs, expires } = settings;
+  const { retries, priority, timeoutMs, expires, slot } = settings;
   const head: Head = { id: '', name, attempts: 0, retries, lapses: 0, deaths: 0, priority, timeoutMs, expiresAt: 0 };
+  if (slot !== undefined) head.slot = slot;
   if (expires === undefined) return head;
   if ('afterMs' in expires) return { ...head, expiresAt: expires.afterMs, expiryIsRelative: true };
   // 0 would mean "never".

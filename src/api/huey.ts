@@ -32,9 +32,8 @@ import type { ResultGroup } from './result-group.js';
 import { makeResult, type BlockingGetOptions, type GetOptions, type Result } from './result.js';
 import type { Signature } from './signature.js';
 import { openImmediate, openStorage } from './storage-door.js';
-import { periodicSettings, taskSettings, type PeriodicTaskOptions, type TaskOptions } from './task-options.js';
+import { periodicSettings, taskSettings, type DeclaredSettings, type PeriodicTaskOptions, type TaskOptions } from './task-options.js';
 import { makeTask, type ParametersOf, type Task, type TaskOf } from './task.js';
-import type { UniqueRule } from './unique.js';
 
 /** The handles of a list of signatures, each with the type of its result. */
 export type ResultsOf<S extends readonly Signature[]> = { -readonly [K in keyof S]: S[K] extends Signature<infer R> ? Result<R> : never };
@@ -73,8 +72,8 @@ export class Huey extends Inspection implements HueyCore, AsyncDisposable {
   task(first: TaskOptions | AnyFunction, second?: AnyFunction): Task<unknown[], unknown> {
     const [options, fn] = typeof first === 'function' ? [{}, first] : [first, second];
     const name = taskName(options, fn);
-    const { settings, unique } = taskSettings(options, `task ${name}`);
-    return this.#declare({ name, fn: checkFunction(fn), settings }, unique);
+    const { settings, ...rules } = taskSettings(options, `task ${name}`);
+    return this.#declare({ name, fn: checkFunction(fn), settings }, rules);
   }
 
   /**
@@ -89,9 +88,9 @@ export class Huey extends Inspection implements HueyCore, AsyncDisposable {
     const checked = checkFunction(fn);
     if (checked.length > 0)
       throw new ConfigurationError(`the periodic task ${name} has parameters; nobody gives it arguments`, 'periodic-parameters');
-    const { settings, unique, catchUpMs } = periodicSettings(options, `periodic task ${name}`);
+    const { settings, catchUpMs, ...rules } = periodicSettings(options, `periodic task ${name}`);
     const { expression, zone } = checkCrontab(crontab, name);
-    return this.#declare({ name, fn: checked, settings, periodic: { expression, zone, catchUpMs } }, unique) as unknown as Task<
+    return this.#declare({ name, fn: checked, settings, periodic: { expression, zone, catchUpMs } }, rules) as unknown as Task<
       [],
       undefined
     >;
@@ -186,7 +185,7 @@ export class Huey extends Inspection implements HueyCore, AsyncDisposable {
     return this.close();
   }
 
-  #declare(definition: TaskDefinition, unique: UniqueRule | undefined): Task<unknown[], unknown> {
+  #declare(definition: TaskDefinition, rules: Omit<DeclaredSettings, 'settings'>): Task<unknown[], unknown> {
     // Development servers load modules twice. A consumer refuses duplicates by itself, with one error for all.
     if (this.registry.get(definition.name) !== undefined && workerContext() === undefined) {
       process.emitWarning(
@@ -197,7 +196,7 @@ export class Huey extends Inspection implements HueyCore, AsyncDisposable {
         },
       );
     }
-    const task = makeTask<unknown[], unknown>({ client: this.#client, registry: this.registry, definition, unique });
+    const task = makeTask<unknown[], unknown>({ client: this.#client, registry: this.registry, definition, ...rules });
     this.registry.add(definition);
     return task;
   }

@@ -46,7 +46,8 @@ export class ImmediateStorage extends MemoryStorage {
   #seq = 0;
 
   constructor(huey: ImmediateCore, options: MemoryOptions = {}) {
-    super(huey.name, options);
+    // A task that calls another one of its key waits for it here: there is nobody else to run it.
+    super(huey.name, { ...options, countsKeys: false });
     this.#huey = huey;
     this.#runner = new TaskRunner(huey, { storage: this, consumer: CONSUMER });
     this.#events = new EventPublisher(this);

@@ -17,6 +17,7 @@ import {
   TIMEOUT_MAX_MS,
 } from '../runtime/limits.js';
 import type { TaskSettings } from '../runtime/registry.js';
+import { keyRule, slotOf, type ConcurrencyKey, type KeyRule } from './concurrency-key.js';
 import { booleanOption, checkKeys, durationOption, integerOption, isDurationInput, numberOption } from './option-check.js';
 import { uniqueRule, type UniqueOptions, type UniqueRule } from './unique.js';
 
@@ -36,6 +37,8 @@ interface RunOptions {
   timeout?: DurationInput;
   /** How long its result is kept. Default: the Huey's. */
   resultTtl?: DurationInput;
+  /** How many calls with the same `concurrencyKey` run at once, 1 to 1000. Default 1. The limit of the call that came last counts for all. */
+  concurrencyLimit?: number;
 }
 
 export interface TaskOptions<A extends readonly unknown[] = never[]> extends RunOptions {
@@ -47,6 +50,12 @@ export interface TaskOptions<A extends readonly unknown[] = never[]> extends Run
   concurrency?: number;
   /** Has a thread for itself while it runs: nothing else runs beside it there, and nothing waits behind it. Default false. */
   exclusive?: boolean;
+  /**
+   * At most `concurrencyLimit` calls with the same key run at once, over all consumers of the queue; tasks that give the same
+   * key share it. The others wait, in order, and cost nothing. A text, or a function that makes one of the arguments, and
+   * undefined where a call has no limit. Default: none. Immediate mode takes no notice of it.
+   */
+  concurrencyKey?: ConcurrencyKey<A>;
   /** While a call with the same key waits or runs, a second one is not made. Default: every call is. */
   unique?: UniqueOptions<A>;
 }
@@ -54,6 +63,7 @@ export interface TaskOptions<A extends readonly unknown[] = never[]> extends Run
 export interface PeriodicTaskOptions extends TaskOptions<[]> {
   /** A run that was missed no longer ago than this is made up for, once. Default 60 s, at most a day. */
   catchUp?: DurationInput;
+  concurrencyKey?: string;
 }
 
 interface CallBase extends RunOptions {
@@ -65,6 +75,8 @@ interface CallBase extends RunOptions {
   convertUtc?: boolean;
   /** In place of what the task says; false: not unique. */
   unique?: UniqueOptions | false;
+  /** In place of what the task says; false: none. */
+  concurrencyKey?: ConcurrencyKey | false;
 }
 
 /** Options of one call. `delay` or `eta`, not both: not before. */
@@ -91,10 +103,28 @@ const RUN_KEYS = [
   'expires',
   'timeout',
   'resultTtl',
+  'concurrencyLimit',
 ] as const satisfies (keyof RunOptions)[];
-const TASK_KEYS = ['name', ...RUN_KEYS, 'grace', 'concurrency', 'exclusive', 'unique'] as const satisfies (keyof TaskOptions)[];
+const TASK_KEYS = [
+  'name',
+  ...RUN_KEYS,
+  'grace',
+  'concurrency',
+  'exclusive',
+  'concurrencyKey',
+  'unique',
+] as const satisfies (keyof TaskOptions)[];
 const PERIODIC_KEYS = [...TASK_KEYS, 'catchUp'] as const satisfies (keyof PeriodicTaskOptions)[];
-const CALL_KEYS = [...RUN_KEYS, 'id', 'meta', 'delay', 'eta', 'convertUtc', 'unique'] as const satisfies (keyof CallOptions)[];
+const CALL_KEYS = [
+  ...RUN_KEYS,
+  'id',
+  'meta',
+  'delay',
+  'eta',
+  'convertUtc',
+  'unique',
+  'concurrencyKey',
+] as const satisfies (keyof CallOptions)[];
 
 const DEFAULTS: TaskSettings = { retries: 0, retryDelayMs: 0, retryBackoff: 1, priority: 0, timeoutMs: 0, graceMs: TIMEOUT_GRACE_MS };
 
@@ -102,21 +132,27 @@ const DEFAULTS: TaskSettings = { retries: 0, retryDelayMs: 0, retryBackoff: 1, p
 export interface DeclaredSettings {
   settings: TaskSettings;
   unique: UniqueRule | undefined;
+  keyed: KeyRule | undefined;
 }
 
 /** @throws ConfigurationError */
 export function taskSettings(options: TaskOptions, what: string): DeclaredSettings {
   checkKeys(options, TASK_KEYS, what);
-  return { settings: readTask(options), unique: uniqueRule(options.unique, what) };
+  const keyed = keyRule(options, undefined, what);
+  return { settings: withKey(readTask(options), keyed, what), unique: uniqueRule(options.unique, what), keyed };
 }
 
 /** @throws ConfigurationError */
 export function periodicSettings(options: PeriodicTaskOptions, what: string): DeclaredSettings & { catchUpMs: number } {
   checkKeys(options, PERIODIC_KEYS, what);
   const { catchUp } = options;
+  const keyed = keyRule(options, undefined, what);
+  // Ticks are made where the function is not.
+  if (typeof keyed?.key === 'function') throw new ConfigurationError(`the concurrencyKey of ${what} must be a text`, 'bad-option');
   return {
-    settings: readTask(options),
+    settings: withKey(readTask(options), keyed, what),
     unique: uniqueRule(options.unique, what),
+    keyed,
     catchUpMs: catchUp === undefined ? CATCH_UP_MS : durationOption(catchUp, 'catchUp', 0, CATCH_UP_MAX_MS),
   };
 }
@@ -143,6 +179,12 @@ export function callSettings(options: CallOptions, base: TaskSettings, what: str
   };
 }
 
+/** A key that is the same in every call goes with the settings, as data. */
+export function withKey({ slot: _slot, ...settings }: TaskSettings, keyed: KeyRule | undefined, what: string): TaskSettings {
+  const slot = typeof keyed?.key === 'string' ? slotOf(keyed, [], what) : undefined;
+  return slot === undefined ? settings : { ...settings, slot };
+}
+
 /** The later ones win; a new delay takes the place of an eta, and the other way round. @throws ConfigurationError */
 export function mergeCallOptions(before: CallOptions, options: CallOptions, what: string): CallOptions {
   checkKeys(options, CALL_KEYS, what);
@@ -151,7 +193,7 @@ export function mergeCallOptions(before: CallOptions, options: CallOptions, what
   return { ...(hasWhen ? rest : before), ...options };
 }
 
-function readTask(options: Omit<TaskOptions, 'unique'>): TaskSettings {
+function readTask(options: Omit<TaskOptions, 'unique' | 'concurrencyKey'>): TaskSettings {
   const settings = readRun(options, DEFAULTS, {});
   const { grace, concurrency, exclusive } = options;
   if (grace !== undefined) settings.graceMs = durationOption(grace, 'grace', 0, TIMEOUT_MAX_MS);

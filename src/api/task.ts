@@ -6,13 +6,14 @@ import { isTuple, type Tuple } from '../runtime/tuple.js';
 import { idsAfter, itemOf, type CallOrigin } from './assembly.js';
 import { Callable } from './callable.js';
 import type { Client } from './client.js';
+import { keyRule, slotOf, type KeyRule } from './concurrency-key.js';
 import { Envelope } from './envelope.js';
 import type { Left } from './handing.js';
 import { markFrom, type RevokeOptions } from './marks.js';
 import { isDurationInput } from './option-check.js';
 import { makeResult, type Result } from './result.js';
 import { Signature, type CallPlan } from './signature.js';
-import { callSettings, mergeCallOptions, type CallOptions, type ScheduleOptions } from './task-options.js';
+import { callSettings, mergeCallOptions, withKey, type CallOptions, type ScheduleOptions } from './task-options.js';
 import { uniqueRule, type UniqueRule } from './unique.js';
 
 /** An item of `map`: the one argument, or a tuple of all. */
@@ -62,6 +63,7 @@ export interface TaskParts {
   definition: TaskDefinition;
   /** As the task was declared with. */
   unique: UniqueRule | undefined;
+  keyed: KeyRule | undefined;
 }
 
 export function makeTask<A extends readonly unknown[], R>(parts: TaskParts): Task<A, R> {
@@ -169,11 +171,16 @@ function planOf(parts: TaskParts, options: CallOptions): CallPlan {
   const what = `a call of ${name}`;
   const { settings, id, meta, when } = callSettings(options, base, what);
   // What a periodic task returns is discarded, as in Huey.
-  const extras = { ...(meta === undefined ? {} : { meta }), ...(periodic === undefined ? {} : { discardResult: true }) };
+  const keyed = keyRule(options, parts.keyed, what);
+  const extras = {
+    ...(meta === undefined ? {} : { meta }),
+    ...(periodic === undefined ? {} : { discardResult: true }),
+    ...(typeof keyed?.key === 'function' ? { slotOf: (args: readonly unknown[]) => slotOf(keyed, args, what) } : {}),
+  };
   return {
     client,
     taskName: name,
-    envelope: new Envelope(name, settings, extras, client.codec),
+    envelope: new Envelope(name, withKey(settings, keyed, what), extras, client.codec),
     id,
     when,
     unique: options.unique === undefined ? parts.unique : uniqueRule(options.unique, what),

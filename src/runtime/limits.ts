@@ -36,6 +36,8 @@ export const QUEUE_NAME_MAX_CHARS = 100;
 export const ID_MAX_CHARS = 128;
 /** A longer key of the option `unique` is stored as a digest. */
 export const UNIQUE_KEY_MAX_CHARS = 200;
+/** A longer key of the option `concurrencyKey`, as it is written in a message, is written as a digest. */
+export const CONCURRENCY_KEY_MAX_CHARS = 200;
 /** Of `huey.put` and its sisters. */
 export const KEY_MAX_CHARS = 1000;
 /** Messages or results in one answer. */

@@ -12,7 +12,8 @@
  *       2      1    version, '1'
  *       3      1    care, a sum: 0 nothing to look at before the start; 1 look closer (expiry, priority, lapses, deaths);
  *                   2 the expiry is still relative (the storage makes it absolute); 4 linked: its end concerns others
- *                   (a next stage, a handler, a chord, a unique key), so only a supervisor may end it
+ *                   (a next stage, a handler, a chord, a unique key), so only a supervisor may end it; 8 keyed: it needs
+ *                   a slot of its key to be leased. The sum is a character: '0' to '9', then ':;<=>?'
  *       4      4    attempts that ended so far, base 36
  *       8      4    retries left, base 36
  *      12      1    lapses: deaths of a process or a thread that held it beside others, base 36
@@ -20,10 +21,10 @@
  *      14      5    priority, sign and four digits
  *      19      6    timeout in ms, base 36, 0 = none
  *      25     13    expiry, ms since 1970 by the storage's clock, 0 = none
- *      38           id, up to a blank; then the task's name, up to the quote
+ *      38           id, up to a blank; of a keyed one its limit, '=', its key, and a blank; then the task's name, up to the quote
  */
 import { ConfigurationError, MalformedMessage } from './errors.js';
-import { ID_MAX_CHARS, KEY_MAX_CHARS, NAME_MAX_CHARS, RESULT_TTL_MAX_MS } from './limits.js';
+import { CONCURRENCY_KEY_MAX_CHARS, ID_MAX_CHARS, KEY_MAX_CHARS, NAME_MAX_CHARS, RESULT_TTL_MAX_MS } from './limits.js';
 
 export const MESSAGE_VERSION = '1';
 /** Between the messages of a chunk. */
@@ -31,10 +32,20 @@ export const SEPARATOR = ',\n';
 
 const AT = { version: 2, care: 3, attempts: 4, retries: 8, lapses: 12, deaths: 13, priority: 14, timeout: 19, expiry: 25, id: 38 } as const;
 /** The Lua scripts ask for the same, but for the numbers (redis-lua.ts). */
-const HEAD = `1[0-7][0-9a-z]{10}[+-]\\d{4}[0-9a-z]{6}\\d{13}[!#-[\\]-~]{1,${ID_MAX_CHARS}} [^"\\\\\\u0000-\\u001f\\u007f]+`;
+const NUMBERS = '[0-9a-z]{10}[+-]\\d{4}[0-9a-z]{6}\\d{13}';
+const SLOT = `[1-9]\\d{0,3}=[!#-[\\]-~]{1,${CONCURRENCY_KEY_MAX_CHARS}} `;
+const HEAD = `1(?:[0-7]${NUMBERS}[!#-[\\]-~]{1,${ID_MAX_CHARS}} |[8-?]${NUMBERS}[!#-[\\]-~]{1,${ID_MAX_CHARS}} ${SLOT})[^"\\\\\\u0000-\\u001f\\u007f]+`;
 const HEAD_PATTERN = new RegExp(`^\\["${HEAD}",`);
 const ID_PATTERN = new RegExp(`^[!#-[\\]-~]{1,${ID_MAX_CHARS}}$`);
 const STAGE_HEAD_PATTERN = new RegExp(`^${HEAD}$`);
+
+/** At most so many invocations with this key are in flight at once, whoever their consumers are. */
+export interface Slot {
+  /** Printable ASCII without blanks, quotes and backslashes. */
+  key: string;
+  /** 1 to CONCURRENCY_MAX. */
+  limit: number;
+}
 
 /** The mutable part. */
 export interface Head {
@@ -53,6 +64,8 @@ export interface Head {
   expiryIsRelative?: boolean;
   /** Its end concerns others: the body has `next`, `onError`, `chord`, `collect` or `unique`. */
   linked?: boolean;
+  /** What it needs to be leased. */
+  slot?: Slot;
 }
 
 /** A message that will be made when its time comes: a later stage, a handler of errors, a chord's callback. */
@@ -118,11 +131,22 @@ export interface Message {
 
 /** The head's text, without the surrounding quote signs. */
 export function encodeHead(head: Head): string {
+  return `${headStart(head)}${head.id}${nameOf(head)}`;
+}
+
+/** What stands in the head behind the id. */
+export function nameOf({ slot, name }: Pick<Head, 'slot' | 'name'>): string {
+  return slot === undefined ? ` ${name}` : ` ${slot.limit}=${slot.key} ${name}`;
+}
+
+/** What stands in the head before the id. */
+export function headStart(head: Omit<Head, 'id' | 'name'>): string {
   const plain = head.expiresAt === 0 && head.priority === 0 && head.lapses === 0 && head.deaths === 0;
-  const care = (plain ? 0 : 1) + (head.expiryIsRelative === true ? 2 : 0) + (head.linked === true ? 4 : 0);
+  const care =
+    (plain ? 0 : 1) + (head.expiryIsRelative === true ? 2 : 0) + (head.linked === true ? 4 : 0) + (head.slot === undefined ? 0 : 8);
   return (
     MESSAGE_VERSION +
-    String(care) +
+    String.fromCharCode(48 + care) +
     base36(head.attempts, 4) +
     base36(head.retries, 4) +
     base36(Math.min(head.lapses, 35), 1) +
@@ -130,8 +154,7 @@ export function encodeHead(head: Head): string {
     (head.priority < 0 ? '-' : '+') +
     Math.abs(head.priority).toString().padStart(4, '0') +
     base36(head.timeoutMs, 6) +
-    Math.floor(head.expiresAt).toString().padStart(13, '0') +
-    `${head.id} ${head.name}`
+    Math.floor(head.expiresAt).toString().padStart(13, '0')
   );
 }
 
@@ -187,7 +210,17 @@ export function readHead(text: string, shift: 0 | -2): Head {
   const care = text.charCodeAt(AT.care + shift) - 48;
   if ((care & 2) !== 0) head.expiryIsRelative = true;
   if ((care & 4) !== 0) head.linked = true;
+  if ((care & 8) !== 0) readSlot(head);
   return head;
+}
+
+/** Parts what was taken for the name. */
+function readSlot(head: Head): void {
+  const text = head.name;
+  const sign = text.indexOf('=');
+  const blank = text.indexOf(' ', sign);
+  head.slot = { key: text.slice(sign + 1, blank), limit: Number(text.slice(0, sign)) };
+  head.name = text.slice(blank + 1);
 }
 
 /** Whether its end concerns others (`shift` as in readHead). */

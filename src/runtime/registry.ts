@@ -1,5 +1,6 @@
 /** Task name -> function and options, and the manifest: the same without functions, as data that can cross threads. */
 import { ConfigurationError } from './errors.js';
+import type { Slot } from './message.js';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the one place where functions of every shape meet
 export type AnyFunction = (...args: any[]) => unknown;
@@ -22,6 +23,8 @@ export interface TaskSettings {
   concurrency?: number;
   /** Has a thread for itself while it runs; absent: no. */
   exclusive?: boolean;
+  /** What every call needs to be leased; absent: nothing, or what its arguments say. */
+  slot?: Slot;
 }
 
 /** When a periodic task runs, as data. */

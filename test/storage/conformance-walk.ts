@@ -1,6 +1,6 @@
 /**
  * Random walks of three consumers over one queue: whatever they do, and whichever calls they repeat, every task that
- * was enqueued ends exactly once, and the counts add up at every step.
+ * was enqueued ends exactly once, the counts add up at every step, and no key has more in flight than it may.
  */
 import assert from 'node:assert/strict';
 import { encodeRecord } from '../../src/runtime/completion.js';
@@ -12,6 +12,8 @@ import { done, message, textsOf, type Consumer, type World } from './world.js';
 
 const STEPS = 250;
 const CONSUMERS = 3;
+/** Of each key. */
+const SLOTS = 2;
 
 export function describeWalk({ check }: Checks): void {
   check('ends every task once, however the walk goes', async (world, t) => {
@@ -61,6 +63,17 @@ class Walk {
     const { ready, scheduled, running, dead } = await this.#world.storage.counts();
     assert.equal(ready + scheduled + running + this.ended.size, this.enqueued.size, 'each task is in one place or has ended');
     assert.equal(dead, this.#buried);
+    this.#checkKeys();
+  }
+
+  /** No slot is given twice. */
+  #checkKeys(): void {
+    const taken = new Map<string, number>();
+    for (const text of this.#consumers.flatMap(({ held }) => [...held.values()])) {
+      const { slot } = decodeHead(text);
+      if (slot !== undefined) taken.set(slot.key, (taken.get(slot.key) ?? 0) + 1);
+    }
+    for (const [key, count] of taken) assert.ok(count <= SLOTS, `${count} have a slot of ${key}`);
   }
 
   async drain(): Promise<void> {
@@ -80,7 +93,8 @@ class Walk {
   async #enqueue(): Promise<void> {
     const items = Array.from({ length: 1 + this.#below(8) }, () => {
       const id = `w${this.#ids++}`;
-      const text = message(id, { priority: this.#below(3) - 1, lapses: this.#random() < 0.15 ? 2 : 0 });
+      const keyed = this.#random() < 0.5 ? { slot: { key: `k${this.#below(3)}`, limit: SLOTS } } : {};
+      const text = message(id, { priority: this.#below(3) - 1, lapses: this.#random() < 0.15 ? 2 : 0, ...keyed });
       this.enqueued.add(id);
       return this.#random() < 0.3 ? { text, delayMs: this.#below(200) } : { text };
     });
@@ -127,13 +141,13 @@ class Walk {
     }
     const next = `w${this.#ids++}`;
     this.enqueued.add(next);
-    const { priority } = decodeHead(text);
+    const { priority, slot } = decodeHead(text);
     return {
       kind: 'settle',
       id,
       record: encodeRecord('failed', '{}'),
       ttlSeconds: 100,
-      effects: { enqueue: [{ text: message(next, { priority }) }] },
+      effects: { enqueue: [{ text: message(next, { priority, ...(slot === undefined ? {} : { slot }) }) }] },
     };
   }
 

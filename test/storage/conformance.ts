@@ -8,6 +8,7 @@ import { describeCommit } from './conformance-commit.js';
 import { describeConsumers } from './conformance-consumers.js';
 import { describeEnqueue } from './conformance-enqueue.js';
 import { describeInstance } from './conformance-instance.js';
+import { describeKeys } from './conformance-keys.js';
 import { describeLease } from './conformance-lease.js';
 import { describeLinks } from './conformance-links.js';
 import { describeLocks } from './conformance-locks.js';
@@ -60,6 +61,7 @@ export function describeStorage(name: string, makeFixture: MakeFixture, options:
     canceling: describeCancel,
     'links and chords': describeLinks,
     unique: describeUnique,
+    'keys with a limit': describeKeys,
     'locks and rates': describeLocks,
     'values, lists, events': describeShelf,
     'random walk': describeWalk,

@@ -173,11 +173,19 @@ export async function groups(): Promise<void> {
 export async function others(): Promise<void> {
   huey.task({ unique: { key: (to) => to, until: 'started', ttl: 60, onConflict: 'reject' } }, async (to: string, _n: number) => to);
   await add.withOptions({ unique: false })(1, 2);
+  huey.task({ concurrencyKey: (to) => `tenant:${to.trim()}`, concurrencyLimit: 2 }, async (to: string, _n: number) => to);
+  huey.task({ concurrencyKey: (to, n) => (n.toFixed() === '1' ? undefined : to) }, async (to: string, n: number) => [to, n]);
+  await add.withOptions({ concurrencyKey: 'k', concurrencyLimit: 2 })(1, 2);
+  await add.withOptions({ concurrencyKey: false })(1, 2);
   const res = await add(1, 2);
   is<Result<number>>()(await res.reschedule({ delay: 5, preservePipeline: false }));
 
   // @ts-expect-error -- a key is a text
   huey.task({ unique: { key: (n) => n } }, async (n: number) => n);
+  // @ts-expect-error -- a key is a text
+  huey.task({ concurrencyKey: (n) => n }, async (n: number) => n);
+  // @ts-expect-error -- false is for a call
+  huey.task({ concurrencyKey: false }, async (n: number) => n);
   // @ts-expect-error -- unknown mode
   huey.task({ unique: { onConflict: 'ignore' } }, async (n: number) => n);
   // @ts-expect-error -- both

@@ -4,12 +4,15 @@ import type { CheckedTransition } from './checks.js';
 import type { MemoryMarks } from './memory-marks.js';
 import type { MemoryNews } from './memory-news.js';
 import type { MemoryPlaces } from './memory-places.js';
+import { headOf } from './memory-rules.js';
+import type { MemorySlots } from './memory-slots.js';
 
 interface Rooms {
   now: () => number;
   news: MemoryNews;
   marks: MemoryMarks;
   places: MemoryPlaces;
+  slots: MemorySlots;
   hasEnded: (id: string, now: number) => boolean;
   isInFlight: (id: string) => boolean;
   apply: (transition: CheckedTransition, now: number) => void;
@@ -38,13 +41,16 @@ export class MemoryCancels {
   }
 
   find(id: string): WaitingMessage | undefined {
-    const text = this.#rooms.places.find(id);
+    const text = this.#rooms.places.find(id) ?? this.#rooms.slots.find(id);
     return text === undefined ? undefined : { text, at: 'memory' };
   }
 
   end({ text }: WaitingMessage, transition: CheckedTransition): boolean {
-    const { now, news, places, apply } = this.#rooms;
-    if (!places.remove(text)) return false;
+    const { now, news, places, slots, apply } = this.#rooms;
+    if (!places.remove(text) && !slots.remove(text)) return false;
+    const head = headOf(text);
+    if (head !== undefined) slots.giveUp(head);
+    slots.placeFreed();
     apply(transition, now());
     news.tell();
     return true;

@@ -13,7 +13,6 @@
 import { decodeRecord, encodeRecord } from '../completion.js';
 import { StorageRefused } from '../errors.js';
 import * as limits from '../limits.js';
-import type { Head } from '../message.js';
 import { decodeHead, runOf, withHead } from '../message.js';
 import type * as contract from '../storage.js';
 import type { CheckedChord, CheckedEffects, CheckedItem, CheckedStep, CheckedTransition } from './checks.js';
@@ -24,6 +23,7 @@ import type { MemoryConsumer } from './memory-consumers.js';
 import { MemoryConsumers } from './memory-consumers.js';
 import { MemoryDead } from './memory-dead.js';
 import { ExpiringMap } from './memory-expiring.js';
+import { MemoryLease, type Taking } from './memory-lease.js';
 import { MemoryLocks } from './memory-locks.js';
 import { MemoryMarks } from './memory-marks.js';
 import { MemoryNews } from './memory-news.js';
@@ -31,6 +31,7 @@ import { MemoryPlaces } from './memory-places.js';
 import { MemoryRecords } from './memory-records.js';
 import { MemoryRates } from './memory-rates.js';
 import * as rules from './memory-rules.js';
+import { MemorySlots } from './memory-slots.js';
 import { MemoryTicks } from './memory-ticks.js';
 import { MemoryUniques } from './memory-uniques.js';
 
@@ -58,17 +59,30 @@ export class MemoryQueue {
   readonly records = new MemoryRecords();
   readonly #enqueuedIds = new ExpiringMap<true>();
   readonly #aliens = new MemoryAliens();
+  readonly #slots: MemorySlots;
+  readonly #lease: MemoryLease;
 
-  constructor(now: () => number) {
+  /** @param countsKeys false: every message is leased as if it had no key. */
+  constructor(now: () => number, countsKeys = true) {
     this.now = now;
+    this.#slots = new MemorySlots(this.#places, countsKeys);
     this.cancels = new MemoryCancels({
       now,
       news: this.news,
       marks: this.marks,
       places: this.#places,
+      slots: this.#slots,
       hasEnded: (id, at) => this.#isOver(id, at),
       isInFlight: (id) => this.#consumers.inFlight(id) !== undefined,
       apply: (transition, at) => this.#apply(transition, [], at),
+    });
+    this.#lease = new MemoryLease({
+      marks: this.marks,
+      places: this.#places,
+      slots: this.#slots,
+      aliens: this.#aliens,
+      dead: this.#dead,
+      settle: (...end) => this.#settle(...end),
     });
   }
 
@@ -89,13 +103,13 @@ export class MemoryQueue {
   counts(): contract.Counts {
     const { leasable, suspects, scheduled } = this.#places;
     const running = [...this.#consumers.all()].reduce((sum, consumer) => sum + consumer.inFlight.size, 0);
-    return { ready: leasable + suspects, scheduled, running, dead: this.#dead.size, consumers: this.#consumers.size };
+    return { ready: leasable + suspects + this.#slots.parked, scheduled, running, dead: this.#dead.size, consumers: this.#consumers.size };
   }
 
   list(place: contract.Place, limit: number): contract.Listed[] {
     switch (place) {
       case 'ready':
-        return this.#places.listReady(limit);
+        return [...this.#places.listReady(limit), ...this.#slots.list(limit)].slice(0, limit);
       case 'scheduled':
         return this.#places.listScheduled(limit);
       case 'running': {
@@ -131,8 +145,8 @@ export class MemoryQueue {
   release(id: string, ids: readonly string[]): number {
     const inFlight = this.#consumers.find(id)?.inFlight;
     const texts = [...new Set(ids)].flatMap((held) => inFlight?.get(held) ?? []);
-    for (const held of ids) inFlight?.delete(held);
-    this.#places.giveBack(texts);
+    for (const held of ids) if (inFlight?.delete(held)) this.#slots.leave(held);
+    this.#giveBack(texts);
     this.news.tell();
     return texts.length;
   }
@@ -141,7 +155,8 @@ export class MemoryQueue {
     const consumer = this.#consumers.find(id);
     if (consumer === undefined) return;
     this.#consumers.delete(id);
-    this.#places.giveBack([...consumer.inFlight.values()]);
+    for (const held of consumer.inFlight.keys()) this.#slots.leave(held);
+    this.#giveBack([...consumer.inFlight.values()]);
     this.news.tell();
   }
 
@@ -159,10 +174,10 @@ export class MemoryQueue {
 
     const now = this.now();
     const { committed, refused } = this.#commit(consumer, call, now);
-    const dropped: contract.Dropped[] = [];
-    const lease = (text: string): boolean => this.#lease(consumer, text, now, dropped, call.handOver === true);
-    const solo = call.solo && call.chunks > 0 ? this.#takeSolo(lease) : undefined;
-    const texts = this.#take(call.chunks * call.chunkSize, lease);
+    const taking: Taking = { consumer, now, handOver: call.handOver === true, dropped: [] };
+    const solo = call.solo && call.chunks > 0 ? this.#lease.solo(taking) : undefined;
+    const texts = this.#lease.take(taking, call.chunks * call.chunkSize, this.#consumers.size);
+    const { dropped } = taking;
     const chunks = rules.spread(texts, call.chunks);
     const reply = { now, chunks, solo, left: this.#places.leasable, committed, refused, dropped, held: consumer.inFlight.size };
     consumer.lanes.set(call.lane, { seq: call.seq, reply: rules.copyReply(reply) });
@@ -182,7 +197,14 @@ export class MemoryQueue {
   /** What a dead consumer held goes back, charged, and the consumer is forgotten. */
   #bringHome({ id, inFlight }: MemoryConsumer): void {
     this.#consumers.delete(id);
-    this.#places.giveBack([...inFlight.values()].map((text) => withHead(text, rules.chargeLapse(decodeHead(text)))));
+    for (const held of inFlight.keys()) this.#slots.leave(held);
+    this.#giveBack([...inFlight.values()].map((text) => withHead(text, rules.chargeLapse(decodeHead(text)))));
+  }
+
+  /** In front of those that their slots have freed. */
+  #giveBack(texts: readonly string[]): void {
+    this.#slots.placeFreed();
+    this.#places.giveBack(texts);
   }
 
   promote(limit: number): contract.PromoteReply {
@@ -219,7 +241,7 @@ export class MemoryQueue {
   /** All but the consumers and what they hold. */
   flush(): void {
     const { keys, notes, chords, uniques, marks, rates, ticks } = this;
-    const rooms = [this.#places, this.#dead, this.records, this.#enqueuedIds, this.#aliens];
+    const rooms = [this.#places, this.#slots, this.#dead, this.records, this.#enqueuedIds, this.#aliens];
     for (const room of [...rooms, keys, notes, chords, uniques, marks, rates, ticks]) room.clear();
     this.locks.flush(undefined, this.now());
   }
@@ -243,16 +265,18 @@ export class MemoryQueue {
     let committed = 0;
     for (const { id, record, ttlSeconds } of call.completions) {
       if (!consumer.inFlight.delete(id)) continue;
+      this.#slots.leave(id);
       this.#settle(id, record, ttlSeconds, now);
       committed++;
     }
     const givenBack: string[] = [];
     for (const transition of call.transitions) {
       if (!consumer.inFlight.delete(transition.id)) continue;
+      this.#slots.leave(transition.id);
       this.#apply(transition, givenBack, now);
       committed++;
     }
-    this.#places.giveBack(givenBack);
+    this.#giveBack(givenBack);
     return { committed, refused: call.completions.length + call.transitions.length - committed };
   }
 
@@ -340,61 +364,5 @@ export class MemoryQueue {
 
   #isOver(id: string, now: number): boolean {
     return this.records.has(id, now) || this.#dead.find(id, now) !== undefined;
-  }
-
-  // --- lease ---
-
-  #takeSolo(lease: (text: string) => boolean): string | undefined {
-    for (let text = this.#places.nextSuspect(); text !== undefined; text = this.#places.nextSuspect()) {
-      if (lease(text)) return text;
-    }
-    return undefined;
-  }
-
-  #take(most: number, lease: (text: string) => boolean): string[] {
-    const fairShare = Math.max(1, Math.ceil(this.#places.leasable / this.#consumers.size));
-    const texts: string[] = [];
-    for (let looked = Math.min(most, fairShare); looked > 0; looked--) {
-      const text = this.#places.next();
-      if (text === undefined) break;
-      if (lease(text)) texts.push(text);
-    }
-    return texts;
-  }
-
-  /** True where it may start. What must not is in flight all the same where its end is the consumer's to settle. */
-  #lease(consumer: MemoryConsumer, text: string, now: number, dropped: contract.Dropped[], handOver: boolean): boolean {
-    const head = rules.headOf(text);
-    if (head === undefined) {
-      this.#setAside(text, now, dropped);
-      return false;
-    }
-    const state = this.#whyNot(head, now);
-    const { id, name } = head;
-    if (state !== undefined && state !== 'dead' && state !== 'canceled' && head.linked !== true && !handOver) {
-      this.#settle(id, encodeRecord(state, ''), limits.END_MARKER_TTL_MS / 1000, now);
-      dropped.push({ id, name, state });
-      return false;
-    }
-    consumer.inFlight.set(id, text);
-    if (state === undefined) return true;
-    // Where the consumer dies before it has settled it, the next one must come to the same.
-    if (state === 'revoked') this.marks.set({ id }, { once: true, untilMs: 0 }, now);
-    dropped.push({ id, name, state, text });
-    return false;
-  }
-
-  #whyNot(head: Head, now: number): contract.Dropped['state'] | undefined {
-    if (this.marks.isCanceled(head.id, now)) return 'canceled';
-    if (this.marks.skips(head, now)) return 'revoked';
-    if (rules.hasExpired(head, now)) return 'expired';
-    return rules.diedTooOften(head) ? 'dead' : undefined;
-  }
-
-  #setAside(text: string, now: number, dropped: contract.Dropped[]): void {
-    const verdict = this.#aliens.judge(text, now);
-    if ('delayMs' in verdict) return this.#places.schedule(text, now + verdict.delayMs);
-    this.#dead.add({ ...verdict, text, at: now });
-    dropped.push({ id: verdict.id, name: '', state: 'dead' });
   }
 }

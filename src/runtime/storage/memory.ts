@@ -17,6 +17,8 @@ import { MemoryQueue } from './memory-queue.js';
 export interface MemoryOptions {
   /** A clock that tests can move, ms since 1970. Waiting is by real time all the same. */
   now?: () => number;
+  /** False: every message is leased as if it had no key. Default true. */
+  countsKeys?: boolean;
 }
 
 const TIMER_MAX_MS = 2 ** 31 - 1;
@@ -34,7 +36,7 @@ export class MemoryStorage implements contract.Storage {
   #closed = false;
   #wait: Wait | undefined;
 
-  constructor(queue: string, options: MemoryOptions = {}, state = new MemoryQueue(options.now ?? Date.now)) {
+  constructor(queue: string, options: MemoryOptions = {}, state = new MemoryQueue(options.now ?? Date.now, options.countsKeys)) {
     this.address = `memory:${queue}`;
     this.#name = queue;
     this.#queue = state;

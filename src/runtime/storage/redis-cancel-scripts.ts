@@ -4,6 +4,7 @@
  */
 import { ID_MARK_LIFE_MS } from '../limits.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
+import { SLOTS } from './redis-slots-lua.js';
 import { STORE } from './redis-store-lua.js';
 
 /** Messages in one portion of a search: about a millisecond, in which the server does nothing else. */
@@ -11,8 +12,11 @@ const LOOK_MESSAGES = 1000;
 /** A list is read from its tail, where new ones come; what others take out of it meanwhile moves the rest by so many at most. */
 const OVERLAP = 200;
 
-/** Looked through in this order: what becomes ready behind the search is found in front of it. */
-export const WAITING_PLACES = ['scheduled', 'hi', 'ready', 'lo', 'suspects'] as const;
+/**
+ * Looked through in this order: what becomes ready behind the search is found in front of it. Between ready and parked
+ * messages move both ways; it is one look to see whether one is parked.
+ */
+export const WAITING_PLACES = ['parked', 'scheduled', 'hi', 'ready', 'lo', 'suspects', 'parked'] as const;
 
 const STATE = `
 local function isHeld(id)
@@ -56,6 +60,10 @@ local start, name, cursor = ARGV[2] .. ' ', ARGV[3], ARGV[4]
 local function isIt(m)
   return string.sub(m, 39, 38 + #start) == start
 end
+if name == 'parked' then
+  local parked = redis.call('HGET', P .. 'parked', ARGV[2])
+  return {parked and string.sub(parked, 22) or '', ''}
+end
 if name == 'ready' or name == 'suspects' then
   expect(name, 'list')
   local from = tonumber(cursor)
@@ -74,19 +82,24 @@ return {'', scanned[1] == '0' and '' or scanned[1]}
 `;
 
 /** ARGV: prefix, place, message, record, ttl seconds, effects (JSON or ''). Returns 1 where it stood there. */
-const END_WAITING = `${PRELUDE}${PLACE}${SETTLE}${STORE}
-expectPlaces() expectRecords() expectLinks()
+const END_WAITING = `${PRELUDE}${PLACE}${SLOTS}${SETTLE}${STORE}
+expectPlaces() expectSlots() expectRecords() expectLinks()
 local name, m = ARGV[2], ARGV[3]
-local id = checkItem(m)
+checkItem(m)
+local id, _, key = idAndName(m)
 local effects = ARGV[6] ~= '' and checkEffects(cjson.decode(ARGV[6]))
 free()
 local taken
-if name == 'ready' or name == 'suspects' then
+if name == 'parked' then
+  taken = takeParked(id, m, key)
+elseif name == 'ready' or name == 'suspects' then
   taken = redis.call('LREM', P .. name, 1, m)
 else
   taken = redis.call('ZREM', P .. name, m)
 end
 if taken == 0 then return 0 end
+giveUpTurn(id, key)
+placeFreed()
 redis.call('HDEL', P .. 'far', id)
 settle(id, tonumber(ARGV[5]), ARGV[4])
 forgetMark(id)

@@ -1,6 +1,6 @@
 /**
  * The parts of the Lua scripts (redis-scripts.ts) that concern consumers: who is heard, and what becomes of what the dead held.
- * They come after PRELUDE and PLACE (redis-lua.ts), whose rules they keep.
+ * They come after PRELUDE, PLACE (redis-lua.ts) and SLOTS (redis-slots-lua.ts), whose rules they keep.
  */
 import { SUSPECT_LAPSES } from '../limits.js';
 
@@ -35,7 +35,7 @@ end
 /** What a consumer held goes back to the head, in the order of the ids; `change` may rewrite a message or keep it. */
 export const GIVE_BACK = `
 local function expectHeld(consumer)
-  expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list')
+  expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list') expectSlots()
 end
 
 local function giveBack(consumer, change)
@@ -54,6 +54,8 @@ local function giveBack(consumer, change)
     texts[flat[i]] = flat[i + 1]
   end
   table.sort(ids, function(a, b) return a > b end)
+  for i = #ids, 1, -1 do leaveSlot(ids[i]) end
+  placeFreed()
   for _, id in ipairs(ids) do
     local m = change(id, texts[id])
     if m then
@@ -77,7 +79,7 @@ end
 local function charge(_, m)
   local lapses = tonumber(string.sub(m, 13, 13), 36)
   local care = string.byte(m, 4) - 48
-  if care % 2 == 0 then m = string.sub(m, 1, 3) .. (care + 1) .. string.sub(m, 5) end
+  if care % 2 == 0 then m = string.sub(m, 1, 3) .. string.char(49 + care) .. string.sub(m, 5) end
   m = up(m, 13)
   return lapses < ${SUSPECT_LAPSES} and m or up(m, 14)
 end

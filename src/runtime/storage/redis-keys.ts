@@ -12,10 +12,15 @@
  *     landing:CONSUMER     list    at most one message that BLMOVE brought
  *     lanes:CONSUMER       hash    lane -> the last reply, ids only
  *     clock                hash    last (heartbeat of anybody), awake (since when somebody was heard without a gap), marks, cancels (how far they are swept), reloads (how often consumers were asked to)
- *     arrivals             hash    back, front: counters of arrival for hi and lo
+ *     arrivals             hash    back, front: counters of arrival for hi and lo; parked: of turns
  *     marks                hash    'i:'ID or 't:'TASK -> until (13 digits, 0 = always), once (0 or 1), when it is forgotten (as until)
  *     cancels              hash    id -> when it is forgotten (13 digits), of an invocation that is canceled and has not ended
  *     far                  hash    id -> due, of what is scheduled so late that a mark on it must last longer than others
+ *     holders              hash    id -> key of the slot that it has, of a keyed message in flight
+ *     slots, limits        hash    key -> slots that are taken; key -> how many there are
+ *     parked               hash    id -> turn (21 digits), message, of those that wait for a slot
+ *     line                 zset    all of score 0: key, blank, turn, blank, id, of those that are parked
+ *     turns                hash    id -> turn, of those that were parked and have not been leased since
  *     ticks                hash    task -> newest minute recorded
  *     dead, dead-at        hash    id -> at (13 digits), reason, line break, bytes; zset of the times
  *     alien                hash    sha1 of a message of unknown version -> first seen

@@ -8,8 +8,10 @@ import type { RedisKeys } from './redis-keys.js';
 const SCAN_COUNT = 1000;
 /** A look at a whole queue may take longer than a call on the way of a task. */
 const TIMEOUT_MS = 60_000;
+/** In front of a parked message (redis-slots-lua.ts). */
+const TURN_CHARS = 21;
 /** What outlives a flush: consumers, and what they hold. */
-const KEPT = /^(consumers|instances|clock|inflight:|landing:|lanes:)/;
+const KEPT = /^(consumers|instances|clock|holders|slots|inflight:|landing:|lanes:)/;
 
 export class RedisListing {
   readonly #keys: RedisKeys;
@@ -70,9 +72,19 @@ export class RedisListing {
         client.zrange(`${p}lo`, '0', String(limit - 1)),
         client.lrange(`${p}suspects`, 0, limit - 1),
       ]);
-      const texts = [...hi, ...ready, ...lo, ...suspects].filter((text) => text !== '');
-      return texts.slice(0, limit).map((text) => ({ text }));
+      const texts = [...hi, ...ready, ...lo, ...suspects].filter((text) => text !== '').slice(0, limit);
+      if (texts.length < limit) texts.push(...(await this.#parked(client, limit - texts.length)));
+      return texts.map((text) => ({ text }));
     });
+  }
+
+  /** In the order of each key. */
+  async #parked(client: Redis, limit: number): Promise<string[]> {
+    const p = this.#keys.prefix;
+    const line = await client.zrange(`${p}line`, '0', String(limit - 1));
+    if (line.length === 0) return [];
+    const parked = await client.hmget(`${p}parked`, ...line.map((entry) => entry.slice(entry.lastIndexOf(' ') + 1)));
+    return parked.flatMap((value) => (value === null ? [] : [value.slice(TURN_CHARS)]));
   }
 
   async #scheduled(limit: number): Promise<Listed[]> {

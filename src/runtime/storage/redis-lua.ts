@@ -11,7 +11,7 @@
  * Positions in a message are those of message.ts plus one: version 3, care 4, lapses 13, deaths 14, priority 15-19,
  * expiry 26-38, id from 39.
  */
-import { DEAD_MAX, DEAD_TTL_MS, ID_MARK_LIFE_MS, ID_MAX_CHARS, SUSPECT_LAPSES } from '../limits.js';
+import { CONCURRENCY_KEY_MAX_CHARS, DEAD_MAX, DEAD_TTL_MS, ID_MARK_LIFE_MS, ID_MAX_CHARS, SUSPECT_LAPSES } from '../limits.js';
 
 export const PRELUDE = `
 local P = ARGV[1]
@@ -76,11 +76,15 @@ end
 
 -- Of a message in one line; nothing of what is none. The numbers before them are not looked at: that would cost as much
 -- as all the rest, and whoever reads them can do with nonsense.
+-- Of a keyed one its key and limit too.
 local function idAndName(m)
   -- The first pattern is that of nearly all ids, and much cheaper.
   local id, name = smatch(m, '^(%w+) ([^"\\\\%c]+)",', 39)
   if not id then id, name = smatch(m, '^([^%z\\1-\\32"\\\\\\127-\\255]+) ([^"\\\\%c]+)",', 39) end
-  if id and #id <= ${ID_MAX_CHARS} and sfind(m, '^%["1[0-7]') and not sfind(m, '\\n', 1, true) then return id, name end
+  if not id or #id > ${ID_MAX_CHARS} or not sfind(m, '^%["1[0-?]') or sfind(m, '\\n', 1, true) then return end
+  if sbyte(m, 4) < 56 then return id, name end
+  local limit, key, own = smatch(name, '^([1-9]%d?%d?%d?)=([^ \\128-\\255]+) (.+)$')
+  if key and #key <= ${CONCURRENCY_KEY_MAX_CHARS} then return id, own, key, tonumber(limit) end
 end
 `;
 

@@ -126,11 +126,12 @@ export abstract class RedisProducer implements ProducerStorage {
     const p = this.keys.prefix;
     return this.commands.run(async (client) => {
       const consumers = await client.zrange(`${p}consumers`, '0', '-1');
-      const [ready, suspects, hi, lo, scheduled, dead, ...held] = await Promise.all([
+      const [ready, suspects, hi, lo, parked, scheduled, dead, ...held] = await Promise.all([
         client.llen(`${p}ready`),
         client.llen(`${p}suspects`),
         client.zcard(`${p}hi`),
         client.zcard(`${p}lo`),
+        client.hlen(`${p}parked`),
         client.zcard(`${p}scheduled`),
         client.hlen(`${p}dead`),
         ...consumers.map((consumer) => client.hlen(this.keys.inflight(consumer))),
@@ -138,7 +139,7 @@ export abstract class RedisProducer implements ProducerStorage {
       // A ring stands in the list like a message; it never stands beside one for long.
       const rings = ready > 0 && (await client.lindex(`${p}ready`, 0)) === '' ? 1 : 0;
       const running = held.reduce((sum, count) => sum + count, 0);
-      return { ready: ready - rings + suspects + hi + lo, scheduled, running, dead, consumers: consumers.length };
+      return { ready: ready - rings + suspects + hi + lo + parked, scheduled, running, dead, consumers: consumers.length };
     });
   }
 

@@ -1,6 +1,6 @@
 /**
  * The Lua scripts, one for each verb of the storage. Each says what ARGV it takes and what it returns. The rules that they keep
- * and the parts that they share stand in redis-lua.ts and redis-consumer-lua.ts; what stands beside the life of a task in redis-side-scripts.ts.
+ * and the parts that they share stand in redis-lua.ts, redis-slots-lua.ts and redis-consumer-lua.ts; what stands beside the life of a task in redis-side-scripts.ts.
  */
 import { GONE_PAYLOAD } from '../completion.js';
 import { CANCEL_SCRIPTS } from './redis-cancel-scripts.js';
@@ -8,6 +8,7 @@ import { CHARGE, GIVE_BACK, HEARD, RELOADS } from './redis-consumer-lua.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
 import { STORE } from './redis-store-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
+import { SLOTS } from './redis-slots-lua.js';
 import { STEP } from './redis-step-script.js';
 
 /**
@@ -70,7 +71,7 @@ return reply
  * ARGV: prefix, consumer, lease ms, instance or '', take over (0 or 1). Returns now, who had the instance's name or '',
  * how many of its tasks were given back (-1 = it has the name still, and nothing was changed), how often a reload was asked for.
  */
-const REGISTER = `${PRELUDE}${PLACE}${HEARD}${RELOADS}${GIVE_BACK}${CHARGE}
+const REGISTER = `${PRELUDE}${PLACE}${SLOTS}${HEARD}${RELOADS}${GIVE_BACK}${CHARGE}
 expectPlaces() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
 local name, former, tasks = ARGV[4], false, 0
 if name ~= '' then former = redis.call('HGET', P .. 'instances', name) end
@@ -106,30 +107,32 @@ return redis.call('ZCARD', P .. 'consumers')
 `;
 
 /** ARGV: prefix, consumer. */
-const UNREGISTER = `${PRELUDE}${PLACE}${GIVE_BACK}
+const UNREGISTER = `${PRELUDE}${PLACE}${SLOTS}${GIVE_BACK}
 expectPlaces() expectHeld(ARGV[2]) expect('consumers', 'zset') expect('instances', 'hash')
 free()
 return giveBack(ARGV[2], function(_, m) return m end)
 `;
 
 /** ARGV: prefix, consumer, ids. Returns how many were given back. */
-const RELEASE = `${PRELUDE}${PLACE}
-expectPlaces() expect('inflight:' .. ARGV[2], 'hash')
+const RELEASE = `${PRELUDE}${PLACE}${SLOTS}
+expectPlaces() expectSlots() expect('inflight:' .. ARGV[2], 'hash')
 free()
-local count = 0
-for i = #ARGV, 3, -1 do
+local back = {}
+for i = 3, #ARGV do
   local m = redis.call('HGET', P .. 'inflight:' .. ARGV[2], ARGV[i])
   if m then
     redis.call('HDEL', P .. 'inflight:' .. ARGV[2], ARGV[i])
-    place(m, true)
-    count = count + 1
+    leaveSlot(ARGV[i])
+    back[#back + 1] = m
   end
 end
-return count
+placeFreed()
+for i = #back, 1, -1 do place(back[i], true) end
+return #back
 `;
 
 /** ARGV: prefix, lease ms. Returns now, tasks given back, then the consumers. */
-const REAP = `${PRELUDE}${PLACE}${HEARD}${GIVE_BACK}${CHARGE}
+const REAP = `${PRELUDE}${PLACE}${SLOTS}${HEARD}${GIVE_BACK}${CHARGE}
 expectPlaces() expectMarks() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
 local lease = tonumber(ARGV[2])
 for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', P .. 'consumers', '-inf', now, 'LIMIT', 0, 20)) do expectHeld(consumer) end

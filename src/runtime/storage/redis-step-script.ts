@@ -1,7 +1,11 @@
 /** The script of `step`: commit what ended, lease what is next, in one atomic call. The rules it keeps stand in redis-lua.ts. */
 import { DEATHS_MAX, END_MARKER_TTL_MS, UNKNOWN_TASK_TTL_MS } from '../limits.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
+import { SLOTS } from './redis-slots-lua.js';
 import { STORE } from './redis-store-lua.js';
+
+/** What one step looks at, where it comes upon many that it can only park: a few ms, in which the server does nothing else. */
+const LOOK_MAX = 1000;
 
 /**
  * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), hand over (0 or 1), number of blobs, the blobs (completion.ts),
@@ -13,7 +17,7 @@ import { STORE } from './redis-store-lua.js';
  * Returns now, committed, refused, left, held, dropped (JSON), solo message or '', then text and count of each chunk.
  * Errors: REAPED where the consumer is not registered, STALE where the lane's number is an old one.
  */
-export const STEP = `${PRELUDE}${PLACE}${SETTLE}${STORE}
+export const STEP = `${PRELUDE}${PLACE}${SLOTS}${SETTLE}${STORE}
 local consumer, lane, seq = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local chunks, size, solo, handOver = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1', ARGV[8] == '1'
 local inflight, landing, lanes = P .. 'inflight:' .. consumer, P .. 'landing:' .. consumer, P .. 'lanes:' .. consumer
@@ -66,7 +70,7 @@ if last then
 end
 
 -- Parse and check.
-expectPlaces() expectRecords() expectLinks() expect('alien', 'hash')
+expectPlaces() expectSlots() expectRecords() expectLinks() expect('alien', 'hash')
 local doneIds, doneTtls, doneRecords, doneGroups, doneFields, n = {}, {}, {}, {}, {}, 0
 local sunpack = struct.unpack
 local blobs = tonumber(ARGV[9])
@@ -127,6 +131,7 @@ for i = 1, n do
   local id = doneIds[i]
   if call('HDEL', inflight, id) == 1 then
     committed = committed + 1
+    if slotsOn then leaveSlot(id) end
     settleAt(doneGroups[i], doneFields[i], id, doneTtls[i], doneRecords[i])
     if mayForget then forget(id) end
   else
@@ -138,7 +143,10 @@ for _, move in ipairs(transitions) do
     refused = refused + 1
   else
     committed = committed + 1
+    leaveSlot(move.id)
     if move.kind == 'Q' then
+      -- What is given back was there before those who are freed by it.
+      if move.atHead then placeFreed() end
       if move.delay > 0 and not isCanceled(move.id) then store(move.text, 'd' .. move.delay) else place(move.text, move.atHead) end
       if move.effects then apply(move.effects, move.id) end
     else
@@ -150,9 +158,11 @@ for _, move in ipairs(transitions) do
   end
 end
 
+placeFreed()
+
 -- Lease.
 local got, ids, fields, dropped, alone = {}, {}, {}, {}, ''
-local gotCount, fieldCount = 0, 0
+local gotCount, fieldCount, parked = 0, 0, 0
 
 local function hold(id, m)
   fields[fieldCount + 1], fields[fieldCount + 2] = id, m
@@ -161,10 +171,11 @@ end
 
 -- What concerns others, was canceled, or died too often, is settled by the consumer, with all that belongs to its end; and everything where it asks for that.
 local function ours(m)
-  return handOver or string.byte(m, 4) >= 52
+  return handOver or string.byte(m, 4) % 8 >= 4
 end
 
-local function drop(id, name, state, letter, m)
+local function drop(id, name, state, letter, m, key)
+  giveUpTurn(id, key)
   if letter == 'x' or letter == 'c' or ours(m) then
     dropped[#dropped + 1] = {id = id, name = name, state = state, text = m}
     hold(id, m)
@@ -206,10 +217,10 @@ end
 
 local function accept(m)
   if m == '' then return end
-  local id, name = idAndName(m)
+  local id, name, key, limit = idAndName(m)
   if not id then return oddOne(m) end
   -- The mark stays until it has ended: whoever leases it next, if this consumer dies before, must find it canceled too.
-  if cancelsOn and isCanceled(id) then return drop(id, name, 'canceled', 'c', m) end
+  if cancelsOn and isCanceled(id) then return drop(id, name, 'canceled', 'c', m, key) end
   if marksOn and (marked('i:' .. id) or marked('t:' .. name)) then
     if ours(m) then
       -- Whoever leases it next, if this consumer dies before it has settled it, must find it revoked too.
@@ -217,12 +228,16 @@ local function accept(m)
     else
       forgetMark(id)
     end
-    return drop(id, name, 'revoked', 'r', m)
+    return drop(id, name, 'revoked', 'r', m, key)
   end
   if sbyte(m, 4) % 2 == 1 then
     local expiry = tonumber(string.sub(m, 26, 38))
-    if expiry and expiry > 0 and expiry <= now then return drop(id, name, 'expired', 'e', m) end
-    if (tonumber(string.sub(m, 14, 14), 36) or 0) > ${DEATHS_MAX} then return drop(id, name, 'dead', 'x', m) end
+    if expiry and expiry > 0 and expiry <= now then return drop(id, name, 'expired', 'e', m, key) end
+    if (tonumber(string.sub(m, 14, 14), 36) or 0) > ${DEATHS_MAX} then return drop(id, name, 'dead', 'x', m, key) end
+  end
+  if key and not takeSlot(id, m, key, limit) then
+    parked = parked + 1
+    return
   end
   gotCount = gotCount + 1
   got[gotCount], ids[gotCount] = m, id
@@ -252,15 +267,23 @@ if chunks > 0 then
     for i = 1, #popped, 2 do accept(popped[i]) end
     want = want - #popped / 2
   end
-  if want > 0 and others > 0 then takeSorted('hi') end
-  if want > 0 and there > others then
-    local popped = redis.call('LPOP', P .. 'ready', want) or {}
-    for _, m in ipairs(popped) do accept(m) end
-    want = want - #popped
-  end
-  if want > 0 and others > 0 then takeSorted('lo') end
+  local before, looked = parked, 0
+  repeat
+    looked = looked + want
+    if want > 0 and others > 0 then takeSorted('hi') end
+    if want > 0 and there > others then
+      local popped = redis.call('LPOP', P .. 'ready', want) or {}
+      for _, m in ipairs(popped) do accept(m) end
+      want = want - #popped
+    end
+    if want > 0 and others > 0 then takeSorted('lo') end
+    -- As many more as were parked: those behind them shall not wait for the next step.
+    local more = want == 0 and looked < ${LOOK_MAX}
+    want, before = parked - before, parked
+  until not more or want == 0
   if #got > soloCount then per = math.ceil((#got - soloCount) / chunks) end
   inGroups(fields, function(...) redis.call('HSET', inflight, ...) end)
+  placeFreed()
 end
 flushSettled()
 hintScheduled()

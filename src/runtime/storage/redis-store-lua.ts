@@ -71,7 +71,7 @@ local function store(m, when, plain)
   local care = sbyte(m, 4) - 48
   if care % 4 >= 2 then
     care = care - 2 + (care % 2 == 0 and 1 or 0)
-    m = string.sub(m, 1, 3) .. care .. string.sub(m, 5, 25) .. stamp(now + tonumber(string.sub(m, 26, 38))) .. string.sub(m, 39)
+    m = string.sub(m, 1, 3) .. string.char(48 + care) .. string.sub(m, 5, 25) .. stamp(now + tonumber(string.sub(m, 26, 38))) .. string.sub(m, 39)
   end
   local due = 0
   if when ~= '' then

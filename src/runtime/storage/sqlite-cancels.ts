@@ -9,11 +9,16 @@ import type { SqlDatabase, SqlStatement } from './sqlite-driver.js';
 import type { Effects } from './sqlite-effects.js';
 import type { Marks } from './sqlite-marks.js';
 import type { Places } from './sqlite-places.js';
+import { readWaiting } from './sqlite-places.js';
 import type { Records } from './sqlite-records.js';
+import type { Slots } from './sqlite-slots.js';
 import type { Store } from './sqlite-store.js';
 
-/** Looked through in this order: what becomes ready behind the search is found in front of it. */
-const TABLES = ['scheduled', 'ranked', 'ready', 'suspects'] as const;
+/**
+ * Looked through in this order: what becomes ready behind the search is found in front of it. Between ready and parked
+ * messages move both ways; it is one look to see whether one is parked.
+ */
+const TABLES = ['parked', 'scheduled', 'ranked', 'ready', 'suspects', 'parked'] as const;
 /** Rows in one portion of the search: some ms, in which the storage thread does nothing else. */
 const LOOK_ROWS = 10_000;
 /** The place of the id in the text of a message, counted from 1. */
@@ -31,6 +36,7 @@ interface Rooms {
   places: Places;
   records: Records;
   marks: Marks;
+  slots: Slots;
   store: Store;
   effects: Effects;
 }
@@ -53,7 +59,9 @@ export class Cancels {
     this.#look = new Map(
       TABLES.map((table) => [
         table,
-        db.prepare(`SELECT max(seq) AS last, max(CASE WHEN substr(text, ${ID_AT}, length(?3)) = ?3 THEN seq END) AS at
+        table === 'parked'
+          ? db.prepare('SELECT NULL AS last, seq AS at FROM parked WHERE id = rtrim(?3) AND seq > ?1 LIMIT ?2')
+          : db.prepare(`SELECT max(seq) AS last, max(CASE WHEN substr(text, ${ID_AT}, length(?3)) = ?3 THEN seq END) AS at
           FROM (SELECT seq, text FROM ${table} WHERE seq > ?1 ORDER BY seq LIMIT ?2)`),
       ]),
     );
@@ -99,6 +107,9 @@ export class Cancels {
     const table = TABLES.find((one) => one === name);
     if (table === undefined) throw new ConfigurationError(`nothing waits at ${JSON.stringify(at)}`);
     if (transition.kind !== 'settle' || !this.#rooms.places.remove(table, Number(seq), text)) return false;
+    const { head } = readWaiting(text);
+    if (head !== undefined) this.#rooms.slots.giveUp(head);
+    this.#rooms.slots.placeFreed();
     this.#rooms.records.settle([transition], now);
     if (transition.effects !== undefined) this.#rooms.store.apply(transition.id, transition.effects, now);
     return true;

@@ -21,6 +21,7 @@ import { number, Places, readWaiting } from './sqlite-places.js';
 import { Records } from './sqlite-records.js';
 import { prepareFile } from './sqlite-schema.js';
 import { Seen } from './sqlite-seen.js';
+import { Slots } from './sqlite-slots.js';
 import { Store } from './sqlite-store.js';
 import { SqliteTools, TOOL_READS, TOOL_WRITES, type ToolVerb } from './sqlite-tools.js';
 import { Uniques } from './sqlite-uniques.js';
@@ -70,6 +71,7 @@ export class SqliteEngine {
   readonly #consumers: Consumers;
   readonly #uniques: Uniques;
   readonly #chords: Chords;
+  readonly #slots: Slots;
   readonly #store: Store;
   readonly #lease: Lease;
   readonly #cancels: Cancels;
@@ -100,6 +102,7 @@ export class SqliteEngine {
     this.#consumers = new Consumers(db);
     this.#uniques = new Uniques(db);
     this.#chords = new Chords(db);
+    this.#slots = new Slots(db, this.#places);
     const rooms = {
       consumers: this.#consumers,
       places: this.#places,
@@ -108,6 +111,7 @@ export class SqliteEngine {
       seen: this.#seen,
       uniques: this.#uniques,
       chords: this.#chords,
+      slots: this.#slots,
       effects: this.effects,
     };
     this.#store = new Store(db, rooms);
@@ -118,7 +122,7 @@ export class SqliteEngine {
     this.#readTick = db.prepare('SELECT minute FROM ticks WHERE task = ?');
     this.#writeTick = db.prepare('INSERT OR REPLACE INTO ticks (task, minute) VALUES (?, ?)');
     this.#counts = db.prepare(`SELECT
-      (SELECT count(*) FROM ready WHERE text <> '') + (SELECT count(*) FROM ranked) + (SELECT count(*) FROM suspects) AS ready,
+      (SELECT count(*) FROM ready WHERE text <> '') + (SELECT count(*) FROM ranked) + (SELECT count(*) FROM suspects) + (SELECT count(*) FROM parked) AS ready,
       (SELECT count(*) FROM scheduled) AS scheduled, (SELECT count(*) FROM inflight) AS running,
       (SELECT count(*) FROM dead) AS dead, (SELECT count(*) FROM consumers) AS consumers`);
   }
@@ -136,6 +140,7 @@ export class SqliteEngine {
   /** SQLite may have rolled back by itself (disk full), so that there is nothing left to roll back. */
   rollback(): void {
     this.effects.clear();
+    this.#slots.clear();
     try {
       this.#db.exec('ROLLBACK');
     } catch {
@@ -152,6 +157,7 @@ export class SqliteEngine {
   }
 
   rollbackToSavepoint(): void {
+    this.#slots.clear();
     this.#db.exec('ROLLBACK TO one_call; RELEASE one_call');
   }
 

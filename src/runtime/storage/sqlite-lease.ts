@@ -15,11 +15,12 @@ import type { Chunk, Dropped, StepReply } from '../storage.js';
 import type { CheckedEffects, CheckedStep } from './checks.js';
 import { BulkInsert } from './sqlite-bulk.js';
 import type { Consumers, ConsumerRow } from './sqlite-consumers.js';
-import type { SqlDatabase, SqlStatement, SqlValue } from './sqlite-driver.js';
+import type { SqlDatabase, SqlRow, SqlStatement, SqlValue } from './sqlite-driver.js';
 import type { Marks } from './sqlite-marks.js';
 import type { Places, Waiting } from './sqlite-places.js';
 import { number, readWaiting } from './sqlite-places.js';
 import type { EndedTask, Records } from './sqlite-records.js';
+import type { Slots } from './sqlite-slots.js';
 import type { Store } from './sqlite-store.js';
 import { spread } from './memory-rules.js';
 
@@ -29,6 +30,9 @@ const UNKNOWN_DELAY_MIN_MS = limits.SECOND_MS;
 const UNKNOWN_DELAY_MAX_MS = limits.MINUTE_MS;
 /** The digit of the head that counts lapses and deaths ends here. */
 const COUNT_MAX = 35;
+
+/** What one step looks at, where it comes upon many that it can only park: some ms, in which nobody else writes. */
+const LOOK_MAX = 1000;
 
 /** A reply as it is kept: texts are replaced by positions. */
 interface KeptReply extends Omit<StepReply, 'chunks' | 'solo' | 'dropped'> {
@@ -43,6 +47,7 @@ interface Rooms {
   places: Places;
   records: Records;
   marks: Marks;
+  slots: Slots;
   store: Store;
 }
 
@@ -92,6 +97,7 @@ export class Lease {
     if (call.chunks > 0) {
       if (call.solo) this.#takeSolo(taking, now);
       this.#take(taking, call.chunks * call.chunkSize, now);
+      this.#rooms.slots.placeFreed();
       this.#putInFlight(consumer, taking);
       this.#rooms.records.settle(taking.ended, now);
     }
@@ -136,7 +142,7 @@ export class Lease {
   release(key: number, ids: readonly string[]): number {
     const list = JSON.stringify(ids);
     const back = this.#some.all(key, list).map((row) => readWaiting(String(row['text'])));
-    this.#release.all(key, list);
+    this.#leaveSlots(this.#release.all(key, list));
     this.#rooms.places.place(back, 'head');
     return back.length;
   }
@@ -164,9 +170,16 @@ export class Lease {
   }
 
   #takeAll(key: number): string[] {
-    const texts = this.#all.all(key).map((row) => String(row['text']));
+    const rows = this.#all.all(key);
     this.#clear.run(key);
-    return texts;
+    this.#leaveSlots(rows);
+    return rows.map((row) => String(row['text']));
+  }
+
+  /** They were in flight and are no more; what they held before stands in front of those that are freed by it. */
+  #leaveSlots(rows: readonly SqlRow[]): void {
+    this.#rooms.slots.leave(rows.map((row) => String(row['id'])));
+    this.#rooms.slots.placeFreed();
   }
 
   #repeated(consumer: ConsumerRow, call: CheckedStep): KeptReply | undefined {
@@ -210,6 +223,7 @@ export class Lease {
     const ids = JSON.stringify([...completions.map(({ id }) => id), ...transitions.map(({ id }) => id)]);
     const own = new Set(this.#release.all(consumer.key, ids).map((row) => String(row['id'])));
     const committed = own.size;
+    this.#rooms.slots.leave([...own]);
 
     const ended: EndedTask[] = completions.filter(({ id }) => own.delete(id));
     const head: Waiting[] = [];
@@ -232,6 +246,8 @@ export class Lease {
     this.#rooms.records.settle(ended, now);
     this.#rooms.places.schedule(later);
     this.#rooms.places.place(tail, 'tail');
+    // What is given back was there before those who are freed by it.
+    this.#rooms.slots.placeFreed();
     this.#rooms.places.place(head, 'head');
     for (const [id, effect] of effects) this.#rooms.store.apply(id, effect, now);
     return { committed, refused: completions.length + transitions.length - committed };
@@ -243,7 +259,7 @@ export class Lease {
     const marked = this.#rooms.marks.any();
     for (let text = this.#rooms.places.takeSuspect(); text !== undefined; text = this.#rooms.places.takeSuspect()) {
       const head = this.#accept(text, taking, now, marked);
-      if (head === undefined) continue;
+      if (head === undefined || !this.#rooms.slots.take(text, head)) continue;
       taking.solo = { text, id: head.id };
       return;
     }
@@ -254,11 +270,20 @@ export class Lease {
     if (leasable === 0) return;
     const fairShare = Math.max(1, Math.ceil(leasable / Math.max(1, this.#rooms.consumers.count())));
     const marked = this.#rooms.marks.any();
-    for (const text of this.#rooms.places.take(Math.min(most, fairShare))) {
-      const head = this.#accept(text, taking, now, marked);
-      if (head === undefined) continue;
-      taking.texts.push(text);
-      taking.ids.push(head.id);
+    let looked = 0;
+    // As many more as were parked: those behind them shall not wait for the next step.
+    for (let want = Math.min(most, fairShare), parked = 0; want > 0 && looked < LOOK_MAX; want = parked, parked = 0) {
+      looked += want;
+      for (const text of this.#rooms.places.take(want)) {
+        const head = this.#accept(text, taking, now, marked);
+        if (head === undefined) continue;
+        if (!this.#rooms.slots.take(text, head)) {
+          parked++;
+          continue;
+        }
+        taking.texts.push(text);
+        taking.ids.push(head.id);
+      }
     }
   }
 
@@ -272,6 +297,7 @@ export class Lease {
     const state = this.#whyNot(head, now, marked);
     if (state === undefined) return head;
     const { id, name } = head;
+    this.#rooms.slots.giveUp(head);
     if (state !== 'dead' && state !== 'canceled' && head.linked !== true && !taking.handOver) {
       taking.ended.push({ id, record: encodeRecord(state, ''), ttlSeconds: limits.END_MARKER_TTL_MS / 1000 });
       taking.dropped.push({ id, name, state });

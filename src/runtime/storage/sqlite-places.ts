@@ -15,7 +15,7 @@ const ID_AT = 39;
 /** Beyond this many, what waits at other priorities is not counted on the way of every step. */
 const RANKED_COUNT_MAX = 8192;
 
-export type WaitingTable = 'scheduled' | 'ranked' | 'ready' | 'suspects';
+export type WaitingTable = 'parked' | 'scheduled' | 'ranked' | 'ready' | 'suspects';
 
 export interface Waiting {
   text: string;

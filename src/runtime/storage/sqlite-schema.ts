@@ -9,6 +9,8 @@
  *     ranked     other priorities, by level (= minus the priority) and seq
  *     suspects   those that must run alone
  *     scheduled  by due date
+ *     parked     those that wait for a slot of their key, by key, level and turn
+ *     holders, slots, turns   see sqlite-slots.ts
  *     inflight   by consumer and id; `ord` counts what this consumer was ever given
  *
  * WAL with synchronous=NORMAL: whatever was committed survives the death of any process. A power cut or a crash of
@@ -25,7 +27,7 @@ import type { SqlDatabase, SqlValue } from './sqlite-driver.js';
 const LAYOUT = 2;
 
 /** A table that the newest additions brought, which an older runtime has no use for and does not miss. */
-const NEWEST = 'instances';
+const NEWEST = 'parked';
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -38,6 +40,12 @@ CREATE INDEX IF NOT EXISTS scheduled_by_due ON scheduled (due, seq);
 CREATE TABLE IF NOT EXISTS consumers (
   key INTEGER PRIMARY KEY AUTOINCREMENT, consumer TEXT NOT NULL UNIQUE, lease_end INTEGER NOT NULL, given INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS instances (name TEXT PRIMARY KEY, consumer TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parked (
+  seq INTEGER PRIMARY KEY, key TEXT NOT NULL, level INTEGER NOT NULL, turn INTEGER NOT NULL, id TEXT NOT NULL UNIQUE, text TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS parked_by_turn ON parked (key, level, turn);
+CREATE TABLE IF NOT EXISTS holders (id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS slots (key TEXT PRIMARY KEY, taken INTEGER NOT NULL, most INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS turns (id TEXT PRIMARY KEY, turn INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS inflight (
   consumer INTEGER NOT NULL, id TEXT NOT NULL, ord INTEGER NOT NULL, text TEXT NOT NULL,
   PRIMARY KEY (consumer, id)) WITHOUT ROWID;
@@ -69,7 +77,7 @@ CREATE TABLE IF NOT EXISTS listeners (id TEXT PRIMARY KEY, ends INTEGER NOT NULL
 
 /** What a flush empties. Consumers, what they hold and what is on its way to listeners stay. */
 export const FLUSHED = [
-  ...['ready', 'ranked', 'suspects', 'scheduled', 'results', 'seen', 'marks', 'ticks', 'dead', 'aliens'],
+  ...['ready', 'ranked', 'suspects', 'scheduled', 'parked', 'turns', 'results', 'seen', 'marks', 'ticks', 'dead', 'aliens'],
   ...['uniques', 'chords', 'chord_values', 'locks', 'rates', 'keys', 'notes'],
 ] as const;
 

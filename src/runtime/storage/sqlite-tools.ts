@@ -16,6 +16,7 @@ import { readWaiting } from './sqlite-places.js';
 import type { Records } from './sqlite-records.js';
 import { FLUSHED } from './sqlite-schema.js';
 import { Shelf } from './sqlite-shelf.js';
+import type { Slots } from './sqlite-slots.js';
 
 export const TOOL_READS = ['isLocked', 'list', 'results', 'resultCount', 'readNote', 'eventsWanted'] as const;
 export const TOOL_WRITES = [
@@ -45,16 +46,18 @@ export class SqliteTools {
   readonly #db: SqlDatabase;
   readonly #now: () => number;
   readonly #places: Places;
+  readonly #slots: Slots;
   readonly #records: Records;
   readonly #locks: Locks;
   readonly #shelf: Shelf;
   readonly #events: Events;
   readonly #running: SqlStatement;
 
-  constructor(db: SqlDatabase, now: () => number, rooms: { places: Places; records: Records; effects: Effects }) {
+  constructor(db: SqlDatabase, now: () => number, rooms: { places: Places; slots: Slots; records: Records; effects: Effects }) {
     this.#db = db;
     this.#now = now;
     this.#places = rooms.places;
+    this.#slots = rooms.slots;
     this.#records = rooms.records;
     this.#locks = new Locks(db);
     this.#shelf = new Shelf(db);
@@ -125,7 +128,7 @@ export class SqliteTools {
     checks.checkPlace(place);
     switch (place) {
       case 'ready':
-        return this.#places.listReady(limit);
+        return [...this.#places.listReady(limit), ...this.#slots.list(limit).map((row) => ({ text: String(row['text']) }))].slice(0, limit);
       case 'scheduled':
         return this.#places.listScheduled(limit);
       case 'running':
@@ -165,6 +168,8 @@ export class SqliteTools {
 
   flush(): void {
     for (const table of FLUSHED) this.#db.exec(`DELETE FROM ${table}`);
+    // Who is in flight keeps its slot.
+    this.#db.exec('DELETE FROM slots WHERE taken = 0');
   }
 
   // --- events ---

@@ -53,10 +53,10 @@ export class App {
   }
 
   task<A extends unknown[], R>(name: string, options: TaskOptions<A>, fn: (...args: A) => R): Task<A, Awaited<R>> {
-    const { settings, unique } = taskSettings(options as unknown as TaskOptions, name);
+    const { settings, ...rules } = taskSettings(options as unknown as TaskOptions, name);
     const definition = { name, fn, settings };
     this.#registry.add(definition);
-    return makeTask<A, Awaited<R>>({ client: this.client, registry: this.#registry, definition, unique });
+    return makeTask<A, Awaited<R>>({ client: this.client, registry: this.#registry, definition, ...rules });
   }
 
   lock(name: string): Lock {
