@@ -4,11 +4,13 @@
  * implementation.
  *
  * Invariants that every implementation keeps:
- *  1. A message is at every instant in exactly one place: ready, scheduled, in flight (of one consumer), landing
+ *  1. A message is at every instant in exactly one place: ready, parked, scheduled, in flight (of one consumer), landing
  *     (on its way to one consumer), suspects, dead. Or it has ended and left a record.
  *  2. Only the consumer in whose in-flight set an id is can commit it. Everything else is refused and counted.
  *  3. Leases, due dates, expiries and ticks are decided by the storage's own clock.
- *  4. A write whose reply was lost can be repeated without a second effect.
+ *  4. Of a key at most as many as its limit says are in flight. Who is over it when it would be leased is parked (and counted and listed
+ *     as ready); whatever takes one of the key out of flight makes the next one ready, in the same step.
+ *  5. A write whose reply was lost can be repeated without a second effect.
  */
 import type { CancelVerbs } from './canceling.js';
 import type { FinalState, ResultRecord } from './completion.js';
