@@ -12,7 +12,7 @@ import * as rules from './memory-rules.js';
 import type { MemorySlots } from './memory-slots.js';
 
 /** What one step looks at, where it comes upon many that it can only park. */
-const LOOK_MAX = 1000;
+const LOOK_MAX = 200;
 
 interface Rooms {
   marks: MemoryMarks;

@@ -5,7 +5,7 @@ import { SLOTS } from './redis-slots-lua.js';
 import { STORE } from './redis-store-lua.js';
 
 /** What one step looks at, where it comes upon many that it can only park: a few ms, in which the server does nothing else. */
-const LOOK_MAX = 1000;
+const LOOK_MAX = 200;
 
 /**
  * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), hand over (0 or 1), number of blobs, the blobs (completion.ts),

@@ -32,7 +32,7 @@ const UNKNOWN_DELAY_MAX_MS = limits.MINUTE_MS;
 const COUNT_MAX = 35;
 
 /** What one step looks at, where it comes upon many that it can only park: some ms, in which nobody else writes. */
-const LOOK_MAX = 1000;
+const LOOK_MAX = 200;
 
 /** A reply as it is kept: texts are replaced by positions. */
 interface KeptReply extends Omit<StepReply, 'chunks' | 'solo' | 'dropped'> {
