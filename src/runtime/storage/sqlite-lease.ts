@@ -22,14 +22,12 @@ import { number, readWaiting } from './sqlite-places.js';
 import type { EndedTask, Records } from './sqlite-records.js';
 import type { Slots } from './sqlite-slots.js';
 import type { Store } from './sqlite-store.js';
-import { spread } from './memory-rules.js';
+import { chargeLapse, spread } from './memory-rules.js';
 
 /** The beginning of a message of another version. */
 const OTHER_VERSION = new RegExp(`^\\["(?!${MESSAGE_VERSION})[0-9A-Za-z][^\\n]*$`);
 const UNKNOWN_DELAY_MIN_MS = limits.SECOND_MS;
 const UNKNOWN_DELAY_MAX_MS = limits.MINUTE_MS;
-/** The digit of the head that counts lapses and deaths ends here. */
-const COUNT_MAX = 35;
 
 /** What one step looks at, where it comes upon many that it can only park: some ms, in which nobody else writes. */
 const LOOK_MAX = 200;
@@ -357,10 +355,4 @@ class Taking {
   constructor(handOver: boolean) {
     this.handOver = handOver;
   }
-}
-
-/** Whoever was a suspect already ran alone when its consumer died, so that death is its own. */
-function chargeLapse(head: Head): Head {
-  const alone = head.lapses >= limits.SUSPECT_LAPSES;
-  return { ...head, lapses: Math.min(head.lapses + 1, COUNT_MAX), deaths: Math.min(head.deaths + (alone ? 1 : 0), COUNT_MAX) };
 }
