@@ -50,8 +50,9 @@ export async function startSentinels({ sentinels = 3, args = [], sentinelPasswor
     return client;
   };
   const clients = servers.map(({ port }) => clientOf(port));
-  const [asked] = watchers.map(({ server }) => clientOf(server.port, sentinelPassword));
-  if (asked === undefined) throw new Error('there is no sentinel');
+  const [first] = watchers;
+  if (first === undefined) throw new Error('there is no sentinel');
+  const asked = clientOf(first.server.port, sentinelPassword);
 
   const masterPort = async (): Promise<number> => {
     const [, port] = (await asked.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER)) as [string, string];
