@@ -15,7 +15,7 @@ import type { Outcome } from '../runtime/lifecycle.js';
 import { idOf, SEPARATOR } from '../runtime/message.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import { signalsOf } from '../runtime/signals.js';
-import type { Chunk, StepReply, Transition } from '../runtime/storage.js';
+import type { Chunk, StepReply } from '../runtime/storage.js';
 import { accountFor } from './accounts.js';
 import { Cancels } from './cancels.js';
 import { ChunkSizer } from './chunk-sizer.js';
@@ -28,6 +28,7 @@ import { Slot } from './lane-memory.js';
 import type { Place } from './place.js';
 import type { PendingSignal } from './protocol.js';
 import { safeDecision } from './safe-decision.js';
+import { Settled } from './settled.js';
 import type { StepCalls, StepWork } from './step-calls.js';
 import { StorageClock } from './storage-clock.js';
 import { TaskLimits } from './task-limits.js';
@@ -51,10 +52,7 @@ export class Dispatcher {
   readonly #sizer = new ChunkSizer();
   readonly #watchdog: Watchdog;
   readonly #cancels: Cancels;
-  #completions: Uint8Array[] = [];
-  #transitions: Transition[] = [];
-  /** Told when the call that commits them has counted. */
-  #signals: PendingSignal[] = [];
+  #settled = new Settled();
   readonly #hand = new Hand(HAND_MS, () => this.#releaseHand(false));
   readonly #limits: TaskLimits;
   /** A suspect that waits for a place of its own. */
@@ -138,10 +136,11 @@ export class Dispatcher {
   }
 
   completion(lane: Lane, bytes: Uint8Array): void {
-    this.#completions.push(bytes);
+    this.#settled.completions.push(bytes);
+    this.#settled.receipts.push(lane.receipt);
     if (this.#options.signals.has('complete')) {
       const ids = new Set(decodeCompletions(bytes).map(({ id }) => id));
-      for (const text of lane.messagesOf(ids)) this.#signals.push({ signal: 'complete', text });
+      for (const text of lane.messagesOf(ids)) this.#settled.signals.push({ signal: 'complete', text });
     }
     this.#pumpSoon();
   }
@@ -201,8 +200,7 @@ export class Dispatcher {
   /** Ids that this consumer knows that it holds, a superset while chunks are under way. */
   heldIds(): Set<string> {
     const kept = [...this.#hand.texts, ...this.#limits.texts, ...(this.#suspect === undefined ? [] : [this.#suspect])];
-    const settled = [...this.#underWay, { transitions: this.#transitions, completions: this.#completions }];
-    return heldIds(this.#places, kept, settled);
+    return heldIds(this.#places, kept, [...this.#underWay, this.#settled]);
   }
 
   /** Something may be there that no waiting call will see. */
@@ -228,7 +226,7 @@ export class Dispatcher {
     this.#dealHand();
     while (this.#calls.free) {
       const wanted = this.#starved ? NOTHING : this.#ask();
-      if (wanted.chunks === 0 && this.#completions.length === 0 && this.#transitions.length === 0) break;
+      if (wanted.chunks === 0 && this.#settled.isEmpty) break;
       void this.#step(wanted);
     }
     if (this.#leasing && this.#starved && !this.#waiting) {
@@ -239,22 +237,20 @@ export class Dispatcher {
   }
 
   #isQuiet(): boolean {
-    if (this.#completions.length > 0 || this.#transitions.length > 0 || this.#hand.size > 0 || this.#suspect !== undefined) return false;
+    if (!this.#settled.isEmpty || this.#hand.size > 0 || this.#suspect !== undefined) return false;
     if (this.#limits.waiting > 0) return false;
     return this.#calls.inFlight === 0 && !this.#waiting && [...this.#places].every((place) => place.idle);
   }
 
   async #step(ask: Ask): Promise<void> {
-    const work = this.#work(ask, this.#completions, this.#transitions);
-    const signals = this.#signals;
-    this.#completions = [];
-    this.#transitions = [];
-    this.#signals = [];
-    await this.#call(work, this.#calls.step(work), signals);
+    const settled = this.#settled;
+    this.#settled = new Settled();
+    const work = this.#work(ask, settled);
+    await this.#call(work, this.#calls.step(work), settled.signals);
   }
 
   async #wait(ask: Ask): Promise<void> {
-    const work = this.#work(ask, []);
+    const work = this.#work(ask, new Settled());
     this.#waiting = true;
     await this.#call(
       work,
@@ -278,11 +274,11 @@ export class Dispatcher {
     }
   }
 
-  #work({ chunks, chunkSize }: Ask, completions: Uint8Array[], transitions: Transition[] = []): StepWork {
+  #work({ chunks, chunkSize }: Ask, { completions, receipts, transitions }: Settled): StepWork {
     const alone =
       this.#suspect !== undefined || [...this.#underWay].some(({ solo }) => solo) || [...this.#places].some((place) => place.alone);
     const handOver = this.#options.observe() || this.#options.signals.has('revoked') || this.#options.signals.has('expired');
-    return { completions, transitions, chunks, chunkSize, solo: chunks > 0 && !alone, handOver };
+    return { completions, receipts, transitions, chunks, chunkSize, solo: chunks > 0 && !alone, handOver };
   }
 
   #took(reply: StepReply, asked: number): void {
@@ -333,9 +329,9 @@ export class Dispatcher {
     const { message, decision } = safeDecision(text, outcome, { now: this.storageNow, resultTtlMs, intermediateErrors, codec });
     const error = 'error' in outcome ? outcome.error : undefined;
     for (const signal of message === undefined ? [] : signalsOf(outcome, decision)) {
-      if (signals.has(signal)) this.#signals.push({ signal, text, ...(error === undefined ? {} : { error }) });
+      if (signals.has(signal)) this.#settled.signals.push({ signal, text, ...(error === undefined ? {} : { error }) });
     }
-    this.#transitions.push(decision.transition);
+    this.#settled.transitions.push(decision.transition);
     this.#events.onDecision(message, decision, outcome, ran);
     this.#pumpSoon();
   }

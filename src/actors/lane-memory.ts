@@ -96,6 +96,12 @@ export class LaneMemory {
     return Atomics.load(this.#words, 0);
   }
 
+  /** Whether the records of the first `count` tasks are all in the arena. */
+  allDone(count: number): boolean {
+    for (let slot = 0; slot < count; slot++) if (this.state(slot) !== Slot.DONE) return false;
+    return true;
+  }
+
   /** A copy of the records between two positions. */
   records(from: number, to: number): Uint8Array {
     const bytes = new Uint8Array(to - from);

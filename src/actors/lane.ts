@@ -31,6 +31,7 @@ export class Lane {
   #messages: string[] | undefined;
   /** Records up to here were handed on. */
   #collected = 0;
+  #isWhole = false;
   postedAt = 0;
   /** What was seen running at the last look, by slot. */
   readonly runs = new Map<number, SeenRun>();
@@ -59,6 +60,7 @@ export class Lane {
     this.#chunk = chunk;
     this.#messages = undefined;
     this.#collected = 0;
+    this.#isWhole = false;
     this.postedAt = now;
     this.runs.clear();
     this.limited = undefined;
@@ -97,8 +99,14 @@ export class Lane {
     const used = this.memory.used;
     if (!this.busy || used === this.#collected) return undefined;
     const bytes = this.memory.records(this.#collected, used);
+    this.#isWhole = this.#collected === 0 && this.memory.allDone(this.count);
     this.#collected = used;
     return bytes;
+  }
+
+  /** The receipt of the chunk, where the last `collect` gave the ends of all its tasks. */
+  get receipt(): string | undefined {
+    return this.#isWhole ? this.#chunk?.receipt : undefined;
   }
 
   /** Takes back whatever has not started, but for one slot that is kept; gives the texts. */

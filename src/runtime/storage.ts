@@ -121,6 +121,11 @@ export interface StepCall {
   seq: number;
   /** Plain completions, see completion.ts. */
   completions: readonly Uint8Array[];
+  /**
+   * For each of them the receipt of a chunk, where it is the end of all tasks of that chunk. Only a hint, which makes it
+   * cheaper: what was not leased with that chunk, or is in flight no more, is refused all the same.
+   */
+  receipts?: readonly (string | undefined)[];
   transitions: readonly Transition[];
   /** How many chunks, and how many tasks in each at most. 0 chunks: only commit. */
   chunks: number;
@@ -135,6 +140,8 @@ export interface StepCall {
 export interface Chunk {
   text: string;
   count: number;
+  /** Where the storage keeps it as a whole: see StepCall.receipts. */
+  receipt?: string;
 }
 
 /** A task that was not leased, because it is canceled, revoked, expired or dead. */

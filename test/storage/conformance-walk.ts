@@ -8,7 +8,7 @@ import { decodeHead, idOf } from '../../src/runtime/message.js';
 import type { StepReply, Transition } from '../../src/runtime/storage.js';
 import { randomSeed } from '../support/seed.js';
 import type { Checks } from './conformance.js';
-import { done, message, textsOf, type Consumer, type World } from './world.js';
+import { done, idsOf, message, textsOf, type Consumer, type World } from './world.js';
 
 const STEPS = 250;
 const CONSUMERS = 3;
@@ -33,13 +33,21 @@ export function describeWalk({ check }: Checks): void {
   });
 }
 
+interface Life {
+  consumer: Consumer;
+  /** id -> message */
+  held: Map<string, string>;
+  /** receipt -> ids of the chunk that came with it */
+  packs: Map<string, string[]>;
+}
+
 class Walk {
   readonly enqueued = new Set<string>();
   /** id -> how often an end of it was committed. */
   readonly ended = new Map<string, number>();
   readonly #world: World;
   readonly #random: () => number;
-  readonly #consumers: { consumer: Consumer; held: Map<string, string> }[] = [];
+  readonly #consumers: Life[] = [];
   #lives = 0;
   #ids = 0;
   #buried = 0;
@@ -104,7 +112,7 @@ class Walk {
 
   /** Commits some of what is held, takes more; now and then the reply is lost and the call repeated. */
   async #work(): Promise<void> {
-    const { consumer, held } = this.#any();
+    const { consumer, held, packs } = this.#any();
     const ends = [...held].filter(() => this.#random() < 0.5);
     const completions: Uint8Array[] = [];
     const transitions: Transition[] = [];
@@ -115,8 +123,18 @@ class Walk {
         this.#noteEnd(id);
       } else transitions.push(this.#transition(id, text, dice));
     }
-    const chunks = this.#below(4);
-    const call = consumer.call({ completions, transitions, chunks, chunkSize: 1 + this.#below(5), solo: this.#random() < 0.5 });
+    const receipts = completions.map(() => undefined as string | undefined);
+    const [receipt, whole] = [...packs].find(([, ids]) => ids.every((id) => held.has(id) && !ends.some(([end]) => end === id))) ?? [];
+    if (whole !== undefined && this.#random() < 0.5) {
+      completions.push(Buffer.concat(whole.map((id) => done(id))));
+      receipts.push(receipt);
+      for (const id of whole) {
+        ends.push([id, '']);
+        this.#noteEnd(id);
+      }
+    }
+    const [chunks, chunkSize] = this.#random() < 0.2 ? [1, 30] : [this.#below(4), 1 + this.#below(5)];
+    const call = consumer.call({ completions, receipts, transitions, chunks, chunkSize, solo: this.#random() < 0.5 });
     let reply = await this.#world.storage.step(call);
     if (this.#random() < 0.3) {
       const again = await this.#world.storage.step(call);
@@ -126,6 +144,7 @@ class Walk {
     assert.deepEqual([reply.committed, reply.refused], [ends.length, 0]);
     for (const [id] of ends) held.delete(id);
     for (const text of all(reply)) held.set(idOf(text), text);
+    for (const chunk of reply.chunks) if (chunk.receipt !== undefined) packs.set(chunk.receipt, idsOf({ ...reply, chunks: [chunk] }));
     assert.equal(reply.held, held.size);
   }
 
@@ -166,15 +185,15 @@ class Walk {
     assert.deepEqual([committed, refused], [0, foreign.length]);
   }
 
-  async #newLife(): Promise<{ consumer: Consumer; held: Map<string, string> }> {
-    return { consumer: await this.#world.consumer(`life${this.#lives++}`), held: new Map() };
+  async #newLife(): Promise<Life> {
+    return { consumer: await this.#world.consumer(`life${this.#lives++}`), held: new Map(), packs: new Map() };
   }
 
   #noteEnd(id: string): void {
     this.ended.set(id, (this.ended.get(id) ?? 0) + 1);
   }
 
-  #any(): { consumer: Consumer; held: Map<string, string> } {
+  #any(): Life {
     const one = this.#consumers[this.#below(CONSUMERS)];
     assert.ok(one !== undefined);
     return one;

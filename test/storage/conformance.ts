@@ -4,6 +4,7 @@
  */
 import { describe, it, type TestContext } from 'node:test';
 import { describeCancel } from './conformance-cancel.js';
+import { describeChunks } from './conformance-chunks.js';
 import { describeCommit } from './conformance-commit.js';
 import { describeConsumers } from './conformance-consumers.js';
 import { describeEnqueue } from './conformance-enqueue.js';
@@ -50,6 +51,7 @@ export function describeStorage(name: string, makeFixture: MakeFixture, options:
     enqueue: describeEnqueue,
     lease: describeLease,
     commit: describeCommit,
+    chunks: describeChunks,
     results: describeResults,
     wait: describeWait,
     consumers: describeConsumers,

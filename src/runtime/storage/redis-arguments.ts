@@ -24,7 +24,9 @@ export function stepArguments(call: StepCall): RedisArgument[] {
   checkStepCall(call);
   const args: RedisArgument[] = [call.consumer, call.lane, call.seq, call.chunks, call.chunkSize];
   args.push(call.solo ? 1 : 0, call.handOver === true ? 1 : 0, call.completions.length);
-  for (const bytes of call.completions) args.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  call.completions.forEach((bytes, i) => {
+    args.push(call.receipts?.[i] ?? '', Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  });
   for (const transition of call.transitions) args.push(...transitionArguments(transition));
   return args;
 }
@@ -54,7 +56,10 @@ export function readStep(reply: unknown): StepReply {
   if (!Array.isArray(reply)) throw new StorageRefused('the step script gave no list');
   const [now, committed, refused, left, held, dropped, solo, ...rest] = reply as [number, number, number, number, number, string, string];
   const chunks: StepReply['chunks'] = [];
-  for (let i = 0; i + 1 < rest.length; i += 2) chunks.push({ text: String(rest[i]), count: Number(rest[i + 1]) });
+  for (let i = 0; i + 2 < rest.length; i += 3) {
+    const receipt = String(rest[i + 2]);
+    chunks.push({ text: String(rest[i]), count: Number(rest[i + 1]), ...(receipt === '' ? {} : { receipt }) });
+  }
   return {
     now,
     committed,

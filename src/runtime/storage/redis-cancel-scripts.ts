@@ -3,6 +3,7 @@
  * the parts that they share stand in redis-lua.ts.
  */
 import { ID_MARK_LIFE_MS } from '../limits.js';
+import { HELD } from './redis-held-lua.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
 import { SLOTS } from './redis-slots-lua.js';
 import { STORE } from './redis-store-lua.js';
@@ -18,10 +19,10 @@ const OVERLAP = 200;
  */
 export const WAITING_PLACES = ['parked', 'scheduled', 'hi', 'ready', 'lo', 'suspects', 'parked'] as const;
 
-const STATE = `
+const STATE = `${HELD}
 local function isHeld(id)
   for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do
-    if redis.call('HEXISTS', P .. 'inflight:' .. consumer, id) == 1 then return true end
+    if findHeld(consumer, id) then return true end
     local m = redis.call('LINDEX', P .. 'landing:' .. consumer, 0)
     if m and idAndName(m) == id then return true end
   end
@@ -82,7 +83,7 @@ return {'', scanned[1] == '0' and '' or scanned[1]}
 `;
 
 /** ARGV: prefix, place, message, record, ttl seconds, effects (JSON or ''). Returns 1 where it stood there. */
-const END_WAITING = `${PRELUDE}${PLACE}${SLOTS}${SETTLE}${STORE}
+const END_WAITING = `${PRELUDE}${HELD}${PLACE}${SLOTS}${SETTLE}${STORE}
 expectPlaces() expectSlots() expectRecords() expectLinks()
 local name, m = ARGV[2], ARGV[3]
 checkItem(m)

@@ -35,11 +35,12 @@ end
 /** What a consumer held goes back to the head, in the order of the ids; `change` may rewrite a message or keep it. */
 export const GIVE_BACK = `
 local function expectHeld(consumer)
-  expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list') expectSlots()
+  expectHeldBy(consumer) expect('landing:' .. consumer, 'list') expectSlots()
 end
 
 local function giveBack(consumer, change)
   local count = 0
+  takeAllApart(consumer)
   local flat = redis.call('HGETALL', P .. 'inflight:' .. consumer)
   redis.call('DEL', P .. 'inflight:' .. consumer, P .. 'lanes:' .. consumer)
   giveLandingBack(consumer)

@@ -9,8 +9,9 @@
  *     consumers            zset    consumer; score = end of its lease
  *     instances            hash    name of an instance -> consumer
  *     inflight:CONSUMER    hash    id -> message
+ *     packs:CONSUMER       hash    receipt of a chunk -> its messages in one text, while nothing was said of one of them (redis-held-lua.ts)
  *     landing:CONSUMER     list    at most one message that BLMOVE brought
- *     lanes:CONSUMER       hash    lane -> the last reply, ids only
+ *     lanes:CONSUMER       hash    lane -> the last reply, receipts and ids only; receipt of a pack that was taken apart -> its ids
  *     clock                hash    last (heartbeat of anybody), awake (since when somebody was heard without a gap), marks, cancels (how far they are swept), reloads (how often consumers were asked to)
  *     arrivals             hash    back, front: counters of arrival for hi and lo; parked: of turns
  *     marks                hash    'i:'ID or 't:'TASK -> until (13 digits, 0 = always), once (0 or 1), when it is forgotten (as until)
@@ -55,6 +56,10 @@ export class RedisKeys {
 
   inflight(consumer: string): string {
     return `${this.prefix}inflight:${consumer}`;
+  }
+
+  packs(consumer: string): string {
+    return `${this.prefix}packs:${consumer}`;
   }
 
   landing(consumer: string): string {

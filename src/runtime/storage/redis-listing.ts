@@ -1,6 +1,7 @@
 /** Looking at a queue in Redis as a whole, and emptying it. For people and tests; nothing here is on the way of a task. */
 import type { Redis } from 'ioredis';
 import { decodeRecord, type ResultRecord } from '../completion.js';
+import { SEPARATOR } from '../message.js';
 import type { Listed, Place } from '../storage.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisKeys } from './redis-keys.js';
@@ -11,7 +12,7 @@ const TIMEOUT_MS = 60_000;
 /** In front of a parked message (redis-slots-lua.ts). */
 const TURN_CHARS = 21;
 /** What outlives a flush: consumers, and what they hold. */
-const KEPT = /^(consumers|instances|clock|holders|slots|inflight:|landing:|lanes:)/;
+const KEPT = /^(consumers|instances|clock|holders|slots|inflight:|packs:|landing:|lanes:)/;
 
 export class RedisListing {
   readonly #keys: RedisKeys;
@@ -95,9 +96,11 @@ export class RedisListing {
   async #running(limit: number): Promise<Listed[]> {
     return this.#commands.run(async (client) => {
       const consumers = await client.zrange(`${this.#keys.prefix}consumers`, '0', '-1');
-      const held = await Promise.all(consumers.map((consumer) => client.hvals(this.#keys.inflight(consumer))));
+      const keys = consumers.flatMap((consumer) => [this.#keys.inflight(consumer), this.#keys.packs(consumer)]);
+      const held = await Promise.all(keys.map((key) => client.hvals(key)));
       return held
         .flat()
+        .flatMap((text) => text.split(SEPARATOR))
         .slice(0, limit)
         .map((text) => ({ text }));
     });

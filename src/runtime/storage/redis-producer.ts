@@ -134,11 +134,11 @@ export abstract class RedisProducer implements ProducerStorage {
         client.hlen(`${p}parked`),
         client.zcard(`${p}scheduled`),
         client.hlen(`${p}dead`),
-        ...consumers.map((consumer) => client.hlen(this.keys.inflight(consumer))),
+        ...consumers.map((consumer) => this.call('hueyHeldCount', consumer)),
       ]);
       // A ring stands in the list like a message; it never stands beside one for long.
       const rings = ready > 0 && (await client.lindex(`${p}ready`, 0)) === '' ? 1 : 0;
-      const running = held.reduce((sum, count) => sum + count, 0);
+      const running = held.reduce<number>((sum, count) => sum + Number(count), 0);
       return { ready: ready - rings + suspects + hi + lo + parked, scheduled, running, dead, consumers: consumers.length };
     });
   }

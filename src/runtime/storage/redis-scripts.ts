@@ -5,6 +5,7 @@
 import { GONE_PAYLOAD } from '../completion.js';
 import { CANCEL_SCRIPTS } from './redis-cancel-scripts.js';
 import { CHARGE, GIVE_BACK, HEARD, RELOADS } from './redis-consumer-lua.js';
+import { HELD } from './redis-held-lua.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
 import { STORE } from './redis-store-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
@@ -16,7 +17,7 @@ import { STEP } from './redis-step-script.js';
  * Returns the positions (from 0) of those that were enqueued before, then for each that gave way to the holder of its
  * unique key: its position as text, the holder's id.
  */
-const ENQUEUE = `${PRELUDE}${PLACE}${SETTLE}${STORE}
+const ENQUEUE = `${PRELUDE}${HELD}${PLACE}${SETTLE}${STORE}
 expectPlaces() expectLinks() expectMarks()
 -- Most ids are generated and stand beside others of their bucket, which is asked once for all of them.
 local buckets, positionsOf, bitsOf = {}, {}, {}
@@ -71,7 +72,7 @@ return reply
  * ARGV: prefix, consumer, lease ms, instance or '', take over (0 or 1). Returns now, who had the instance's name or '',
  * how many of its tasks were given back (-1 = it has the name still, and nothing was changed), how often a reload was asked for.
  */
-const REGISTER = `${PRELUDE}${PLACE}${SLOTS}${HEARD}${RELOADS}${GIVE_BACK}${CHARGE}
+const REGISTER = `${PRELUDE}${HELD}${PLACE}${SLOTS}${HEARD}${RELOADS}${GIVE_BACK}${CHARGE}
 expectPlaces() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
 local name, former, tasks = ARGV[4], false, 0
 if name ~= '' then former = redis.call('HGET', P .. 'instances', name) end
@@ -85,17 +86,17 @@ return {now, former, tasks, reloads()}
 `;
 
 /** ARGV: prefix, consumer, lease ms. Returns now, held, landing, ids in flight that are canceled, how often a reload was asked for. Error REAPED where it is not registered. */
-const BEAT = `${PRELUDE}${HEARD}${RELOADS}
+const BEAT = `${PRELUDE}${HELD}${HEARD}${RELOADS}
 expect('consumers', 'zset') expect('clock', 'hash') expectMarks()
 if not redis.call('ZSCORE', P .. 'consumers', ARGV[2]) then return redis.error_reply('REAPED ' .. ARGV[2]) end
-expect('inflight:' .. ARGV[2], 'hash') expect('landing:' .. ARGV[2], 'list')
+expectHeldBy(ARGV[2]) expect('landing:' .. ARGV[2], 'list')
 heard(ARGV[2], tonumber(ARGV[3]))
 local landing = redis.call('LLEN', P .. 'landing:' .. ARGV[2])
 local canceled = {}
 for _, id in ipairs(redis.call('HKEYS', P .. 'cancels')) do
-  if redis.call('HEXISTS', P .. 'inflight:' .. ARGV[2], id) == 1 then canceled[#canceled + 1] = id end
+  if findHeld(ARGV[2], id) then canceled[#canceled + 1] = id end
 end
-return {now, redis.call('HLEN', P .. 'inflight:' .. ARGV[2]) + landing, landing, canceled, reloads()}
+return {now, heldCount(ARGV[2]) + landing, landing, canceled, reloads()}
 `;
 
 /** ARGV: prefix. Returns how many consumers there are. */
@@ -107,23 +108,35 @@ return redis.call('ZCARD', P .. 'consumers')
 `;
 
 /** ARGV: prefix, consumer. */
-const UNREGISTER = `${PRELUDE}${PLACE}${SLOTS}${GIVE_BACK}
+const UNREGISTER = `${PRELUDE}${HELD}${PLACE}${SLOTS}${GIVE_BACK}
 expectPlaces() expectHeld(ARGV[2]) expect('consumers', 'zset') expect('instances', 'hash')
 free()
 return giveBack(ARGV[2], function(_, m) return m end)
 `;
 
+/** ARGV: prefix, consumer. Returns how many are in flight. */
+const HELD_COUNT = `${PRELUDE}${HELD}
+expectHeldBy(ARGV[2])
+return heldCount(ARGV[2])
+`;
+
+/** ARGV: prefix, consumer. Returns the ids in flight. */
+const HELD_IDS = `${PRELUDE}${HELD}
+expectHeldBy(ARGV[2])
+takeAllApart(ARGV[2])
+return redis.call('HKEYS', P .. 'inflight:' .. ARGV[2])
+`;
+
 /** ARGV: prefix, consumer, ids. Returns how many were given back. */
-const RELEASE = `${PRELUDE}${PLACE}${SLOTS}
-expectPlaces() expectSlots() expect('inflight:' .. ARGV[2], 'hash')
+const RELEASE = `${PRELUDE}${HELD}${PLACE}${SLOTS}
+expectPlaces() expectSlots() expectHeldBy(ARGV[2])
 free()
 local back = {}
 for i = 3, #ARGV do
-  local m = redis.call('HGET', P .. 'inflight:' .. ARGV[2], ARGV[i])
-  if m then
+  if findHeld(ARGV[2], ARGV[i]) then
+    back[#back + 1] = redis.call('HGET', P .. 'inflight:' .. ARGV[2], ARGV[i])
     redis.call('HDEL', P .. 'inflight:' .. ARGV[2], ARGV[i])
     leaveSlot(ARGV[i])
-    back[#back + 1] = m
   end
 end
 placeFreed()
@@ -132,7 +145,7 @@ return #back
 `;
 
 /** ARGV: prefix, lease ms. Returns now, tasks given back, then the consumers. */
-const REAP = `${PRELUDE}${PLACE}${SLOTS}${HEARD}${GIVE_BACK}${CHARGE}
+const REAP = `${PRELUDE}${HELD}${PLACE}${SLOTS}${HEARD}${GIVE_BACK}${CHARGE}
 expectPlaces() expectMarks() expect('consumers', 'zset') expect('clock', 'hash') expect('instances', 'hash')
 local lease = tonumber(ARGV[2])
 for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', P .. 'consumers', '-inf', now, 'LIMIT', 0, 20)) do expectHeld(consumer) end
@@ -178,7 +191,7 @@ return {now, #due, next[2] or ''}
 `;
 
 /** ARGV: prefix, task, minute ms, message. Returns 1 where this call enqueued the tick. */
-const TICK = `${PRELUDE}${PLACE}${SETTLE}${STORE}
+const TICK = `${PRELUDE}${HELD}${PLACE}${SETTLE}${STORE}
 expectPlaces() expect('ticks', 'hash')
 local minute = tonumber(ARGV[3])
 checkItem(ARGV[4])
@@ -254,6 +267,8 @@ export const SCRIPTS = {
   hueyRegister: REGISTER,
   hueyBeat: BEAT,
   hueyRequestReload: REQUEST_RELOAD,
+  hueyHeld: HELD_IDS,
+  hueyHeldCount: HELD_COUNT,
   hueyRelease: RELEASE,
   hueyUnregister: UNREGISTER,
   hueyReap: REAP,

@@ -1,4 +1,5 @@
 /** The scripts of what stands beside the life of a task: chords to read, unique keys, locks, limits, dead messages. */
+import { HELD } from './redis-held-lua.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
 import { STORE } from './redis-store-lua.js';
 
@@ -12,16 +13,16 @@ return values
 `;
 
 /** ARGV: prefix, key, id. */
-const FREE_UNIQUE = `${PRELUDE}${PLACE}${SETTLE}${STORE}
+const FREE_UNIQUE = `${PRELUDE}${HELD}${PLACE}${SETTLE}${STORE}
 expectLinks()
 freeUnique(ARGV[2], ARGV[3])
 return 1
 `;
 
 /** A lock is JSON: token, and either consumer, id and run, or untilMs. */
-const LOCKS = `
+const LOCKS = `${HELD}
 local function inFlight(lock)
-  local m = redis.call('HGET', P .. 'inflight:' .. lock.consumer, lock.id)
+  local m = findHeld(lock.consumer, lock.id) and redis.call('HGET', P .. 'inflight:' .. lock.consumer, lock.id)
   return m and string.sub(m, 5, 8) .. string.sub(m, 13, 14) == lock.run
 end
 

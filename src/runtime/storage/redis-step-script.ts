@@ -1,5 +1,6 @@
 /** The script of `step`: commit what ended, lease what is next, in one atomic call. The rules it keeps stand in redis-lua.ts. */
-import { DEATHS_MAX, END_MARKER_TTL_MS, UNKNOWN_TASK_TTL_MS } from '../limits.js';
+import { DEATHS_MAX, END_MARKER_TTL_MS, ID_MAX_CHARS, UNKNOWN_TASK_TTL_MS } from '../limits.js';
+import { HELD, PACK_MIN } from './redis-held-lua.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
 import { SLOTS } from './redis-slots-lua.js';
 import { STORE } from './redis-store-lua.js';
@@ -8,19 +9,19 @@ import { STORE } from './redis-store-lua.js';
 const LOOK_MAX = 200;
 
 /**
- * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), hand over (0 or 1), number of blobs, the blobs (completion.ts),
- * then transitions, flat:
+ * ARGV: prefix, consumer, lane, seq, chunks, chunk size, solo (0 or 1), hand over (0 or 1), number of blobs, for each blob
+ * (completion.ts) its receipt or '' and itself, then transitions, flat:
  *   'S', id, record, ttl seconds, effects
  *   'Q', id, message, delay ms, 'head' or 'tail', effects
  *   'B', id, message, reason, record, ttl seconds, effects
  * Effects are JSON or ''.
- * Returns now, committed, refused, left, held, dropped (JSON), solo message or '', then text and count of each chunk.
+ * Returns now, committed, refused, left, held, dropped (JSON), solo message or '', then text, count, and receipt or '' of each chunk.
  * Errors: REAPED where the consumer is not registered, STALE where the lane's number is an old one.
  */
-export const STEP = `${PRELUDE}${PLACE}${SLOTS}${SETTLE}${STORE}
+export const STEP = `${PRELUDE}${HELD}${PLACE}${SLOTS}${SETTLE}${STORE}
 local consumer, lane, seq = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local chunks, size, solo, handOver = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1', ARGV[8] == '1'
-local inflight, landing, lanes = P .. 'inflight:' .. consumer, P .. 'landing:' .. consumer, P .. 'lanes:' .. consumer
+local inflight, landing, lanes, packs = P .. 'inflight:' .. consumer, P .. 'landing:' .. consumer, P .. 'lanes:' .. consumer, P .. 'packs:' .. consumer
 
 expect('consumers', 'zset')
 if not redis.call('ZSCORE', P .. 'consumers', consumer) then
@@ -30,9 +31,9 @@ if not redis.call('ZSCORE', P .. 'consumers', consumer) then
   return redis.error_reply('REAPED ' .. consumer)
 end
 
-expect('inflight:' .. consumer, 'hash') expect('landing:' .. consumer, 'list') expect('lanes:' .. consumer, 'hash')
+expectHeldBy(consumer) expect('landing:' .. consumer, 'list')
 local function held()
-  return redis.call('HLEN', inflight) + redis.call('LLEN', landing)
+  return heldCount(consumer) + redis.call('LLEN', landing)
 end
 
 local function left()
@@ -45,38 +46,44 @@ if last then
   local lastSeq = tonumber(string.match(last, '^%d+'))
   if lastSeq > seq then return redis.error_reply('STALE lane ' .. lane .. ' is at ' .. lastSeq) end
   if lastSeq == seq then
-    local lastIds, rest = string.match(last, '^%d+([^\\n]*)\\n(.*)')
-    last = cjson.decode(rest)
-    local again = {}
-    local alone, from, first = '', 1, nil
-    local function read(...)
-      for _, m in ipairs(redis.call('HMGET', inflight, ...)) do
-        if m then again[#again + 1] = m end
-        if first == nil then first = m end
-      end
-    end
-    local ids = {}
-    for id in string.gmatch(lastIds, '%S+') do ids[#ids + 1] = id end
-    inGroups(ids, read)
-    if last.solo and first then alone = first from = 2 end
+    last = cjson.decode(ssub(last, #tostring(lastSeq) + 2))
+    local alone = last.solo and redis.call('HGET', inflight, last.solo) or ''
     local reply = {now, last.committed, last.refused, left(), held(), cjson.encode(last.dropped), alone}
-    for at = from, #again, last.per do
-      local to = math.min(at + last.per - 1, #again)
-      reply[#reply + 1] = table.concat(again, ',\\n', at, to)
-      reply[#reply + 1] = to - at + 1
+    for _, chunk in ipairs(last.chunks) do
+      local text, ids = redis.call('HGET', packs, chunk.receipt), chunk.ids
+      local count = text and #messagesOf(text)
+      if not text then
+        ids = ids or redis.call('HGET', lanes, chunk.receipt) or ''
+        local again = {}
+        local function read(...)
+          for _, m in ipairs(redis.call('HMGET', inflight, ...)) do
+            if m then again[#again + 1] = m end
+          end
+        end
+        local list = {}
+        for id in string.gmatch(ids, '%S+') do list[#list + 1] = id end
+        inGroups(list, read)
+        text, count = table.concat(again, ',\\n'), #again
+      end
+      if count > 0 then
+        reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = text, count, ids and '' or chunk.receipt
+      end
     end
     return reply
   end
 end
 
+local forgotten = {}
+for receipt in string.gmatch(last or '', '"receipt":"([^"]+)"') do forgotten[#forgotten + 1] = receipt end
+
 -- Parse and check.
 expectPlaces() expectSlots() expectRecords() expectLinks() expect('alien', 'hash')
 local doneIds, doneTtls, doneRecords, doneGroups, doneFields, n = {}, {}, {}, {}, {}, 0
 local sunpack = struct.unpack
-local blobs = tonumber(ARGV[9])
-for b = 10, 9 + blobs do
-  local blob, at = ARGV[b], 1
-  local size = #blob
+local blobs, whole, ends = tonumber(ARGV[9]), {}, {}
+for b = 1, blobs do
+  local receipt, blob, at = ARGV[8 + 2 * b], ARGV[9 + 2 * b], 1
+  local size, first = #blob, n + 1
   while at <= size do
     n = n + 1
     local id
@@ -85,8 +92,14 @@ for b = 10, 9 + blobs do
     if group.blocked then expectRecord(id) end
     doneIds[n], doneGroups[n], doneFields[n] = id, group, field
   end
+  -- Whether it holds what its receipt says: all of that chunk, in its order.
+  ends[b] = n
+  if receipt ~= '' then
+    local count, firstId, lastId = smatch(receipt, '^%S+ (%d+) (%S+) (%S+)$')
+    whole[b] = tonumber(count) == n - first + 1 and doneIds[first] == firstId and doneIds[n] == lastId
+  end
 end
-local transitions, arg = {}, 10 + blobs
+local transitions, arg = {}, 10 + 2 * blobs
 while arg <= #ARGV do
   local kind = ARGV[arg]
   local move = {kind = kind, id = ARGV[arg + 1]}
@@ -112,8 +125,10 @@ end
 
 -- Free, then commit.
 free()
+if #forgotten > 0 then redis.call('HDEL', lanes, unpack(forgotten)) end
 local marksOn = redis.call('EXISTS', P .. 'marks') == 1
 local cancelsOn = redis.call('EXISTS', P .. 'cancels') == 1
+local plainOnly = not marksOn and not cancelsOn
 
 local function forget(id)
   if marksOn then forgetMark(id) end
@@ -127,19 +142,30 @@ end
 
 local committed, refused = 0, 0
 local call, mayForget = redis.call, marksOn or cancelsOn
-for i = 1, n do
-  local id = doneIds[i]
-  if call('HDEL', inflight, id) == 1 then
-    committed = committed + 1
-    if slotsOn then leaveSlot(id) end
-    settleAt(doneGroups[i], doneFields[i], id, doneTtls[i], doneRecords[i])
-    if mayForget then forget(id) end
-  else
-    refused = refused + 1
+
+-- True where it was in flight of this consumer, and is no more.
+local function leave(id)
+  return call('HDEL', inflight, id) == 1 or findHeld(consumer, id) and call('HDEL', inflight, id) == 1
+end
+
+local at = 1
+for b = 1, blobs do
+  local isWhole = whole[b] and call('HDEL', packs, ARGV[8 + 2 * b]) == 1
+  for i = at, ends[b] do
+    local id = doneIds[i]
+    if isWhole or leave(id) then
+      committed = committed + 1
+      if slotsOn then leaveSlot(id) end
+      settleAt(doneGroups[i], doneFields[i], id, doneTtls[i], doneRecords[i])
+      if mayForget then forget(id) end
+    else
+      refused = refused + 1
+    end
   end
+  at = ends[b] + 1
 end
 for _, move in ipairs(transitions) do
-  if redis.call('HDEL', inflight, move.id) == 0 then
+  if not leave(move.id) then
     refused = refused + 1
   else
     committed = committed + 1
@@ -161,7 +187,7 @@ end
 placeFreed()
 
 -- Lease.
-local got, ids, fields, dropped, alone = {}, {}, {}, {}, ''
+local got, fields, dropped, alone = {}, {}, {}, ''
 local gotCount, fieldCount, parked = 0, 0, 0
 
 local function hold(id, m)
@@ -215,8 +241,21 @@ local function oddOne(m)
   dropped[#dropped + 1] = {id = sha, name = '', state = 'dead'}
 end
 
+local function take(m)
+  gotCount = gotCount + 1
+  got[gotCount] = m
+end
+
 local function accept(m)
   if m == '' then return end
+  -- Of nearly all it is enough to know that they are messages; what is in them costs more to take out.
+  if plainOnly then
+    local a, b, version, care = sbyte(m, 1, 4)
+    if a == 91 and b == 34 and version == 49 and (care == 48 or care == 52) then
+      local after = smatch(m, '^%w+() [^"\\%c]+",', 39)
+      if after and after <= ${39 + ID_MAX_CHARS} and not sfind(m, '\\n', 1, true) then return take(m) end
+    end
+  end
   local id, name, key, limit = idAndName(m)
   if not id then return oddOne(m) end
   -- The mark stays until it has ended: whoever leases it next, if this consumer dies before, must find it canceled too.
@@ -239,12 +278,11 @@ local function accept(m)
     parked = parked + 1
     return
   end
-  gotCount = gotCount + 1
-  got[gotCount], ids[gotCount] = m, id
-  hold(id, m)
+  take(m)
 end
 
-local per = 1
+local chunksOut = {}
+
 if chunks > 0 then
   if redis.call('LINDEX', P .. 'ready', 0) == '' then redis.call('LPOP', P .. 'ready') end
   rung = false
@@ -252,6 +290,7 @@ if chunks > 0 then
     local m = redis.call('LPOP', P .. 'suspects')
     if m then accept(m) end
     alone = got[1] or ''
+    if alone ~= '' then hold(idOf(alone), alone) end
   end
   local landed = redis.call('LRANGE', landing, 0, -1)
   if #landed > 0 then
@@ -281,26 +320,45 @@ if chunks > 0 then
     local more = want == 0 and looked < ${LOOK_MAX}
     want, before = parked - before, parked
   until not more or want == 0
-  if #got > soloCount then per = math.ceil((#got - soloCount) / chunks) end
+  local per = math.max(1, math.ceil((gotCount - soloCount) / chunks))
+  for at = soloCount + 1, gotCount, per do
+    local to = math.min(at + per - 1, gotCount)
+    local count, text = to - at + 1, table.concat(got, ',\\n', at, to)
+    local chunk = {text = text, count = count}
+    if count >= ${PACK_MIN} then
+      chunk.receipt = lane .. '.' .. seq .. '.' .. at .. ' ' .. count .. ' ' .. idOf(got[at]) .. ' ' .. idOf(got[to])
+      call('HSET', packs, chunk.receipt, text)
+    else
+      local ids = {}
+      for i = at, to do
+        local id = idOf(got[i])
+        ids[#ids + 1] = id
+        hold(id, got[i])
+      end
+      chunk.ids = table.concat(ids, ' ')
+    end
+    chunksOut[#chunksOut + 1] = chunk
+  end
   inGroups(fields, function(...) redis.call('HSET', inflight, ...) end)
   placeFreed()
 end
 flushSettled()
 hintScheduled()
 
-redis.call('HSET', lanes, lane, seq .. ' ' .. table.concat(ids, ' ') .. '\\n' .. cjson.encode({
-  committed = committed, refused = refused, dropped = dropped, solo = alone ~= '', per = per
+local reply = {now, committed, refused, 0, 0, cjson.encode(dropped), alone}
+local kept = {}
+for i, chunk in ipairs(chunksOut) do
+  reply[3 * i + 5], reply[3 * i + 6], reply[3 * i + 7] = chunk.text, chunk.count, chunk.receipt or ''
+  kept[i] = {receipt = chunk.receipt or '', ids = chunk.ids}
+end
+redis.call('HSET', lanes, lane, seq .. ' ' .. cjson.encode({
+  committed = committed, refused = refused, dropped = dropped, solo = alone ~= '' and idOf(alone) or nil, chunks = kept
 }))
 
 local remains = left()
 -- Another consumer may be waiting for what stands beside the list it waits at.
 if remains > 0 and redis.call('LLEN', P .. 'ready') == 0 then ring() end
 
-local reply = {now, committed, refused, remains, held(), cjson.encode(dropped), alone}
-for at = alone ~= '' and 2 or 1, #got, per do
-  local to = math.min(at + per - 1, #got)
-  reply[#reply + 1] = table.concat(got, ',\\n', at, to)
-  reply[#reply + 1] = to - at + 1
-end
+reply[4], reply[5] = remains, held()
 return reply
 `;

@@ -1,6 +1,6 @@
 /**
  * The part of the Lua scripts (redis-scripts.ts) that stores new messages: ids that were enqueued before, unique keys, chords, and what
- * belongs to the end of a task. It comes after PRELUDE, PLACE and SETTLE (redis-lua.ts), whose rules it keeps.
+ * belongs to the end of a task. It comes after PRELUDE, HELD, PLACE and SETTLE (redis-lua.ts, redis-held-lua.ts), whose rules it keeps.
  */
 import { DEDUPE_TTL_MS, END_MARKER_TTL_MS, ID_MARK_LIFE_MS } from '../limits.js';
 
@@ -92,7 +92,7 @@ end
 -- It ends as revoked, unless it has started or ended.
 local function replace(id)
   for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do
-    if redis.call('HEXISTS', P .. 'inflight:' .. consumer, id) == 1 then return end
+    if findHeld(consumer, id) then return end
   end
   if hasRecord(id) then return end
   markOne(id, 0, '1')
@@ -129,7 +129,7 @@ local function checkStore(m, when)
     checkOthers(item.ifKnown)
   end
   expectOnce('consumers', 'zset') expectOnce('marks', 'hash')
-  for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do expectOnce('inflight:' .. consumer, 'hash') end
+  for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do expectHeldBy(consumer) end
   return id, nil
 end
 

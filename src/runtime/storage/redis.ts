@@ -132,7 +132,7 @@ export class RedisStorage extends RedisProducer implements Storage {
   }
 
   async heldIds(consumer: string): Promise<string[]> {
-    return this.commands.run((client) => client.hkeys(this.keys.inflight(consumer)));
+    return (await this.call('hueyHeld', consumer)) as string[];
   }
 
   async release(consumer: string, ids: readonly string[]): Promise<number> {
