@@ -16,7 +16,7 @@ import { COMMAND_TIMEOUT_MS } from '../limits.js';
 import { StorageUnavailable } from '../errors.js';
 import { ClusterRoute } from './redis-cluster.js';
 import { isElsewhere, isRefused, translate, withoutCommand } from './redis-errors.js';
-import { SCRIPTS, type ScriptName } from './redis-scripts.js';
+import { scriptsFor, type ScriptName } from './redis-scripts.js';
 import { redisTarget, type RedisSpec } from './redis-target.js';
 
 export type { RedisSpec } from './redis-target.js';
@@ -213,7 +213,8 @@ export class RedisConnection {
   #makeClient(): Redis {
     const { options, ...cluster } = redisTarget(this.#spec);
     if (cluster.nodes !== undefined) this.#route ??= new ClusterRoute({ options, ...cluster }, this.#key);
-    const scripts = Object.fromEntries(Object.entries(SCRIPTS).map(([name, lua]) => [name, { lua, numberOfKeys: 2 }]));
+    const texts = Object.entries(scriptsFor(this.#route !== undefined));
+    const scripts = Object.fromEntries(texts.map(([name, lua]) => [name, { lua, numberOfKeys: 2 }]));
     const own: RedisOptions & { replyMapping: 'legacy' } = {
       ...options,
       replyMapping: 'legacy',

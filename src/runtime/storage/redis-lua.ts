@@ -1,5 +1,5 @@
 /**
- * The parts that the Lua scripts (redis-scripts.ts) are made of. KEYS[1] is the queue's `ready` key, for the routing of a cluster; ARGV[1] is the queue's prefix,
+ * The parts that the Lua scripts (redis-scripts.ts) are made of. KEYS[1] is the queue's `ready` key, for the routing of a cluster, `inCluster` says whether that is one; ARGV[1] is the queue's prefix,
  * from which the scripts build the other names (redis-keys.ts), since buckets and consumers are known only from the
  * data. All are in one slot.
  *
@@ -148,7 +148,10 @@ local groups, groupOf = {}, {}
 local function groupOfBucket(bucket)
   local group = groupOf[bucket]
   if group then return group end
-  group = {bucket = bucket, ttl = 0, n = 0, fields = {}, lines = {}}
+  -- Most records end where nobody waits for them. A node of a cluster does not know of those who listen at others.
+  local channel = P .. 'done:' .. bucket
+  local isHeard = inCluster or redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0
+  group = {bucket = bucket, ttl = 0, n = 0, fields = {}, channel = channel, lines = isHeard and {}}
   groupOf[bucket] = group
   groups[#groups + 1] = group
   -- What is about to end without having run was not known when the call was checked.
@@ -182,7 +185,7 @@ local function settleAt(group, field, id, ttlSeconds, record)
   if ttlSeconds > group.ttl then group.ttl = ttlSeconds end
   local n, fields, lines = group.n, group.fields, group.lines
   fields[n + 1], fields[n + 2] = field, expiryIn(ttlSeconds) .. record
-  lines[n + 1], lines[n + 2] = id, #record > 1024 and '' or record
+  if lines then lines[n + 1], lines[n + 2] = id, #record > 1024 and '' or record end
   group.n = n + 2
 end
 
@@ -214,7 +217,7 @@ local function flushSettled()
       -- A little longer than needed, so that the next ones seldom have to prolong it; each value has its own expiry.
       if redis.call('TTL', key) < group.ttl then redis.call('EXPIRE', key, math.ceil(group.ttl * 1.05) + 60) end
     end
-    if group.n > 0 then redis.call('PUBLISH', P .. 'done:' .. group.bucket, table.concat(group.lines, '\\n')) end
+    if group.n > 0 and group.lines then redis.call('PUBLISH', group.channel, table.concat(group.lines, '\\n')) end
   end
 end
 

@@ -259,7 +259,7 @@ return inForce(mark) and string.sub(mark, 1, 14) or ''
 `;
 
 /** name of the command -> Lua. All take one key. */
-export const SCRIPTS = {
+const SCRIPTS = {
   ...SIDE_SCRIPTS,
   ...CANCEL_SCRIPTS,
   hueyEnqueue: ENQUEUE,
@@ -282,3 +282,9 @@ export const SCRIPTS = {
 } as const;
 
 export type ScriptName = keyof typeof SCRIPTS;
+
+/** The scripts as a server gets them; they know whether it is one of a cluster. */
+export function scriptsFor(inCluster: boolean): Record<ScriptName, string> {
+  const texts = Object.entries(SCRIPTS).map(([name, lua]) => [name, `local inCluster = ${inCluster}\n${lua}`]);
+  return Object.fromEntries(texts) as Record<ScriptName, string>;
+}

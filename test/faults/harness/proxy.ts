@@ -13,7 +13,7 @@
  */
 import { createHash } from 'node:crypto';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { SCRIPTS } from '../../../src/runtime/storage/redis-scripts.js';
+import { scriptsFor } from '../../../src/runtime/storage/redis-scripts.js';
 import type { Cleanup } from '../../support/temp-dir.js';
 import { FrameSplitter, type Frame } from './resp.js';
 
@@ -55,7 +55,7 @@ interface Trap {
 }
 
 const SCRIPT_NAMES = new Map<string, string>(
-  Object.entries(SCRIPTS).map(([name, lua]) => [sha1(Buffer.from(lua).toString('latin1')), name]),
+  Object.entries(scriptsFor(false)).map(([name, lua]) => [sha1(Buffer.from(lua).toString('latin1')), name]),
 );
 /** Such a list is no reply to a request. */
 const PUSHED = /^(message|pmessage|smessage|invalidate)$/;
