@@ -65,6 +65,11 @@ local function isNew(id)
   return was == 0
 end
 
+local function isKnown(id)
+  if not generated(id) then return redis.call('EXISTS', P .. 'ids:' .. id) == 1 end
+  return redis.call('GETBIT', P .. 'ids:' .. string.sub(id, 1, 16), tonumber(string.sub(id, 17), 36)) == 1
+end
+
 local earliest
 
 local function store(m, when, plain)
@@ -148,7 +153,8 @@ local function storeItem(m, when, plain)
   if others and others.call and not isNew(others.call) then others = nil end
   local claim = item.unique
   local holder = claim and holderOf(claim.key)
-  if holder and holder ~= id and claim.onConflict ~= 'replace' then return holder end
+  -- One that is known was stored, whoever has its key by now.
+  if holder and holder ~= id and claim.onConflict ~= 'replace' and not isKnown(id) then return holder end
   if not isNew(id) then
     if others then tellOthers(others) end
     return 'duplicate'
