@@ -42,6 +42,17 @@ export function describeLease({ check, checkLong }: Checks): void {
     assert.equal(reply.left, 1);
   });
 
+  check('counts messages alone as left, whatever wakes those who wait for them', async (world) => {
+    const consumer = await world.consumer();
+    assert.equal((await consumer.step()).left, 0);
+    await world.enqueue(message('suspect', { lapses: 2 }));
+    assert.equal((await consumer.step()).left, 0);
+    await world.enqueue(message('high', { priority: 1 }));
+    assert.equal((await consumer.step()).left, 1);
+    await world.enqueue(message('plain'));
+    assert.equal((await consumer.step()).left, 2);
+  });
+
   check('leaves the other consumers their share, and takes at least one', async (world) => {
     await world.storage.enqueue(items(numbered(9)));
     const first = await world.consumer('c1');

@@ -36,7 +36,10 @@ local function held()
 end
 
 local function left()
-  return redis.call('LLEN', P .. 'ready') + redis.call('ZCARD', P .. 'hi') + redis.call('ZCARD', P .. 'lo')
+  local ready = redis.call('LLEN', P .. 'ready')
+  -- A ring is no message.
+  if ready == 1 and redis.call('LINDEX', P .. 'ready', 0) == '' then ready = 0 end
+  return ready + redis.call('ZCARD', P .. 'hi') + redis.call('ZCARD', P .. 'lo')
 end
 
 -- Lost replies: the same call again gets the same answer.
