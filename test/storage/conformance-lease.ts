@@ -106,6 +106,16 @@ export function describeLease({ check, checkLong }: Checks): void {
     assert.equal(await consumer.takeSolo(), undefined);
   });
 
+  check('takes the first suspect that may start', async (world) => {
+    const ids = ['expired', 'revoked', 'good', 'next'];
+    await world.enqueue(...ids.map((id) => message(id, { lapses: 2, expiresAt: id === 'expired' ? 1 : 0 })));
+    await world.storage.revoke({ id: 'revoked' }, { once: true, untilMs: 0 });
+    const consumer = await world.consumer();
+    assert.equal(idOf((await consumer.takeSolo()) ?? ''), 'good');
+    assert.deepEqual((await world.record('revoked'))?.[0], 'revoked');
+    assert.deepEqual(await world.readyIds(), ['next']);
+  });
+
   check('lets a suspect and ordinary tasks come along in one call', async (world) => {
     await world.enqueue(message('a'), message('s', { lapses: 2 }), message('b'));
     const consumer = await world.consumer();

@@ -252,8 +252,13 @@ if chunks > 0 then
   if redis.call('LINDEX', P .. 'ready', 0) == '' then redis.call('LPOP', P .. 'ready') end
   rung = false
   if solo then
-    local m = redis.call('LPOP', P .. 'suspects')
-    if m then accept(m) end
+    -- Behind those that must not start stands perhaps one that may.
+    for _ = 1, ${LOOK_MAX} do
+      local m = redis.call('LPOP', P .. 'suspects')
+      if not m then break end
+      accept(m)
+      if got[1] then break end
+    end
     alone = got[1] or ''
   end
   local landed = redis.call('LRANGE', landing, 0, -1)
