@@ -3,7 +3,7 @@
  *  1. lease for every lane that is free, as long as there is something; where there is nothing, wait for it;
  *  2. hand on completions as bytes, unread, and turn every other outcome into a transition (lifecycle.decide);
  *  3. give away again what was taken back: to a place that is free, else, after HAND_MS, to the storage;
- *  4. run a suspect alone, one at a time, and a task with a limit of its own (task-limits.ts) no more often at once;
+ *  4. run a suspect alone, one at a time (suspects.ts), and a task with a limit of its own (task-limits.ts) no more often at once;
  *  5. after a thread's death, account for each task that it held; end what is canceled (cancels.ts).
  *
  * What is held here and nowhere else is in flight in the storage, under this consumer's name: a death of the process at
@@ -12,7 +12,8 @@
 import { decodeCompletions } from '../runtime/completion.js';
 import { droppedOutcome } from '../runtime/dropped.js';
 import type { Outcome } from '../runtime/lifecycle.js';
-import { idOf, SEPARATOR } from '../runtime/message.js';
+import { SECOND_MS } from '../runtime/limits.js';
+import { SEPARATOR } from '../runtime/message.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import { signalsOf } from '../runtime/signals.js';
 import type { Chunk, StepReply } from '../runtime/storage.js';
@@ -31,6 +32,7 @@ import { safeDecision } from './safe-decision.js';
 import { Settled } from './settled.js';
 import type { StepCalls, StepWork } from './step-calls.js';
 import { StorageClock } from './storage-clock.js';
+import { Suspects } from './suspects.js';
 import { TaskLimits } from './task-limits.js';
 import { Watchdog } from './watchdog.js';
 
@@ -55,8 +57,7 @@ export class Dispatcher {
   #settled = new Settled();
   readonly #hand = new Hand(HAND_MS, () => this.#releaseHand(false));
   readonly #limits: TaskLimits;
-  /** A suspect that waits for a place of its own. */
-  #suspect: string | undefined;
+  readonly #suspects = new Suspects();
   /** What calls that have no answer yet carry. */
   readonly #underWay = new Set<StepWork>();
   /** The storage had nothing left at the last look. */
@@ -85,7 +86,7 @@ export class Dispatcher {
     });
     this.#cancels = new Cancels({
       places: () => this.#places,
-      draw: (id) => this.#hand.remove(id) ?? this.#limits.remove(id) ?? this.#drawSuspect(id),
+      draw: (id) => this.#hand.remove(id) ?? this.#limits.remove(id),
       stop: (place, lane, slot) => this.#watchdog.stop(place, lane, slot, 'canceled', performance.now()),
       canceled: (text) => this.#transit(text, droppedOutcome('canceled')),
     });
@@ -126,7 +127,8 @@ export class Dispatcher {
     const bytes = lane.collect();
     if (bytes) this.completion(lane, bytes);
     lane.unload();
-    if (place.alone && place.idle) place.alone = false;
+    if (place.idle) this.#suspects.emptied(place);
+    if (this.#suspects.expected) this.#starved = false;
     this.#pumpSoon();
   }
 
@@ -148,6 +150,7 @@ export class Dispatcher {
   /** The thread is gone: nothing changes its lanes any more. */
   placeGone(place: Place, reason: string): void {
     this.#places.delete(place);
+    this.#suspects.forget(place);
     accountFor(place, reason, {
       completed: (lane, bytes) => this.completion(lane, bytes),
       tookBack: (texts) => this.#take(texts),
@@ -199,7 +202,7 @@ export class Dispatcher {
 
   /** Ids that this consumer knows that it holds, a superset while chunks are under way. */
   heldIds(): Set<string> {
-    const kept = [...this.#hand.texts, ...this.#limits.texts, ...(this.#suspect === undefined ? [] : [this.#suspect])];
+    const kept = [...this.#hand.texts, ...this.#limits.texts];
     return heldIds(this.#places, kept, [...this.#underWay, this.#settled]);
   }
 
@@ -221,7 +224,6 @@ export class Dispatcher {
 
   #pump(): void {
     if (this.#ended) return;
-    this.#dealSuspect();
     this.#dealLimited();
     this.#dealHand();
     while (this.#calls.free) {
@@ -237,7 +239,7 @@ export class Dispatcher {
   }
 
   #isQuiet(): boolean {
-    if (!this.#settled.isEmpty || this.#hand.size > 0 || this.#suspect !== undefined) return false;
+    if (!this.#settled.isEmpty || this.#hand.size > 0) return false;
     if (this.#limits.waiting > 0) return false;
     return this.#calls.inFlight === 0 && !this.#waiting && [...this.#places].every((place) => place.idle);
   }
@@ -265,7 +267,7 @@ export class Dispatcher {
       this.#underWay.delete(work);
       // Where some were refused nobody knows which: a signal is told at most once, and only of what counted.
       if (signals.length > 0 && reply.refused === 0) this.#events.onSignals(signals);
-      this.#took(reply, work.chunks);
+      this.#took(reply, work);
       this.#cancels.callEnded(work);
     } catch (error) {
       // What was refused with the whole call still counts as held for whoever tells of it.
@@ -275,13 +277,12 @@ export class Dispatcher {
   }
 
   #work({ chunks, chunkSize }: Ask, { completions, receipts, transitions }: Settled): StepWork {
-    const alone =
-      this.#suspect !== undefined || [...this.#underWay].some(({ solo }) => solo) || [...this.#places].some((place) => place.alone);
+    const solo = chunks > 0 && this.#suspects.mayCome(this.#places, this.#underWay);
     const handOver = this.#options.observe() || this.#options.signals.has('revoked') || this.#options.signals.has('expired');
-    return { completions, receipts, transitions, chunks, chunkSize, solo: chunks > 0 && !alone, handOver };
+    return { completions, receipts, transitions, chunks, chunkSize, solo, handOver };
   }
 
-  #took(reply: StepReply, asked: number): void {
+  #took(reply: StepReply, { chunks: asked, solo }: StepWork): void {
     if (this.#ended) return;
     this.noteStorageTime(reply.now);
     if (asked > 0 || reply.left > 0) this.#starved = reply.left === 0;
@@ -289,7 +290,8 @@ export class Dispatcher {
     for (const { text, state } of reply.dropped) if (text !== undefined) this.#transit(text, droppedOutcome(state));
     const ended = reply.dropped.filter(({ text }) => text === undefined);
     if (ended.length > 0) this.#events.onDropped(ended);
-    this.#suspect ??= reply.solo;
+    if (reply.solo !== undefined) this.#startSuspect(reply.solo);
+    else if (solo) this.#suspects.noneCame();
     const { lanes } = this.#freeLanes();
     for (const leased of reply.chunks) {
       const chunk = this.#limits.without(leased, this.#places);
@@ -310,7 +312,12 @@ export class Dispatcher {
 
   #ask(): Ask {
     const free = this.#freeLanes();
-    return { chunks: this.#leasing ? chunksToAsk(free, this.#underWay) : 0, chunkSize: free.size };
+    if (!this.#leasing) return NOTHING;
+    const chunks = chunksToAsk(free, this.#underWay);
+    if (chunks > 0 || !this.#suspects.expected || !this.#suspects.mayCome(this.#places, this.#underWay))
+      return { chunks, chunkSize: free.size };
+    // No suspect comes with a call that takes nothing else.
+    return { chunks: 1, chunkSize: 1 };
   }
 
   #freeLanes(): FreeLanes {
@@ -366,30 +373,22 @@ export class Dispatcher {
     }
   }
 
-  /** Everything that no place has, a suspect that waits for one too. */
+  /** Everything that no place has. */
   #releaseAll(): void {
     this.#releaseHand(true);
     for (const text of this.#limits.drawAll()) this.#transit(text, { kind: 'not-started' });
-    if (this.#suspect === undefined) return;
-    this.#transit(this.#suspect, { kind: 'not-started' });
-    this.#suspect = undefined;
   }
 
-  #drawSuspect(id: string): string | undefined {
-    const drawn = this.#suspect !== undefined && idOf(this.#suspect) === id ? this.#suspect : undefined;
-    if (drawn !== undefined) this.#suspect = undefined;
-    return drawn;
-  }
-
-  #dealSuspect(): void {
-    if (this.#suspect === undefined || !this.#leasing || !this.#limits.allows(this.#suspect, this.#places)) return;
-    const places = [...this.#places].filter((place) => place.ready);
-    const place = places.find((one) => one.alone) ?? places.find((one) => one.idle) ?? places[0];
-    if (place === undefined) return;
-    place.alone = true;
-    const [lane] = place.lanes;
-    if (!place.idle || lane === undefined) return;
-    this.#post({ place, lane }, { text: this.#suspect, count: 1 }, this.#limits.taskOf(this.#suspect));
-    this.#suspect = undefined;
+  /** Before anything else that came is posted. */
+  #startSuspect(text: string): void {
+    if (!this.#leasing) return this.#transit(text, { kind: 'not-started' });
+    if (!this.#limits.allows(text, this.#places)) {
+      this.#suspects.noneCame();
+      return this.#transit(text, { kind: 'postponed', delayMs: SECOND_MS });
+    }
+    const place = this.#suspects.came(this.#places);
+    const [lane] = place?.lanes ?? [];
+    if (place === undefined || lane === undefined) this.#transit(text, { kind: 'not-started' });
+    else this.#post({ place, lane }, { text, count: 1 }, this.#limits.taskOf(text));
   }
 }

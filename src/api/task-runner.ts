@@ -197,15 +197,12 @@ export function startFigures(skewMs: number): (owner: Pick<RunOwner, 'dueAt'>, a
   };
 }
 
-/** Parses a chunk: all at once, or, where one message is broken, each by itself. Unreadable ones are undefined. */
+/**
+ * Parses a chunk, each message by itself; unreadable ones are undefined. All at once would be 0.2 µs a message quicker, but two
+ * broken ones could then read as two others: one that leaves a list open, and one that closes it and opens the next.
+ */
 export function parseChunk(text: string, count: number, separator: string, codec: PayloadCodec): unknown[] {
-  let messages: unknown[] | undefined;
-  try {
-    messages = JSON.parse(`[${text}]`) as unknown[];
-  } catch {
-    // One of them is broken; found below.
-  }
-  if (messages === undefined || messages.length !== count) messages = text.split(separator).map(parseOne);
+  const messages = count === 1 ? [parseOne(text)] : text.split(separator).map(parseOne);
   if (codec.isPlain && containsTags(text)) for (const message of messages) reviveArguments(message);
   return messages;
 }

@@ -268,27 +268,6 @@ describe('the dispatcher', () => {
       assert.deepEqual(one.aborted, []);
     });
 
-    it('ends a suspect that waits for its place', async (t) => {
-      const { storage, dispatcher, enqueue, place } = await open(t);
-      const one = place();
-      await enqueue('a');
-      await poll('the task', () => one.ids().length === 1);
-      one.claim('a');
-      const two = place();
-      two.onPost = () => two.claim('b');
-      await enqueue('b');
-      await poll('the other', () => two.ids().length === 1);
-      await enqueue({ id: 'suspect', lapses: 2 });
-      // Nothing of this makes a call that could bring it.
-      dispatcher.look();
-      two.complete('b');
-      two.ready = false;
-      dispatcher.chunkEnded(two.place, two.lane());
-      await poll('the suspect', () => dispatcher.heldIds().has('suspect') || one.ids().includes('suspect'));
-      dispatcher.cancel(['suspect']);
-      await poll('its end', async () => (await storage.readResults(['suspect']))[0]?.state === 'canceled');
-    });
-
     it('is told of it by the storage, also before the reply that brings it has come', async (t) => {
       const { storage, dispatcher, enqueue, place } = await open(t);
       storage.listen({ onCancel: (ids) => dispatcher.cancel(ids) });
@@ -351,6 +330,65 @@ describe('the dispatcher', () => {
     assert.deepEqual(one.ids(), ['second']);
   });
 
+  it('holds no suspect that has to wait: gives it back uncharged, keeps a place free, and takes it again for that', async (t) => {
+    const { storage, told, dispatcher, enqueue, place } = await open(t);
+    const one = place();
+    await enqueue('a');
+    await poll('the task', () => one.ids().length === 1);
+    one.claim('a');
+    await enqueue({ id: 'suspect', lapses: 2 });
+    await poll('its return', async () => told.some(({ id }) => id === 'suspect') && (await storage.counts()).ready === 1);
+    assert.deepEqual(told, [{ id: 'suspect', outcome: 'not-started' }]);
+    assert.ok(one.alone, 'its place is kept');
+    await enqueue('b');
+    // It is not asked for again, however often the dispatcher looks, until there is room.
+    dispatcher.look();
+    assert.deepEqual([...dispatcher.heldIds()], ['a']);
+    one.complete('a');
+    dispatcher.chunkEnded(one.place, one.at('a').lane);
+    await poll('the suspect', () => one.ids().includes('suspect'));
+    assert.deepEqual(one.ids(), ['suspect']);
+    one.claim('suspect');
+    one.complete('suspect');
+    dispatcher.chunkEnded(one.place, one.at('suspect').lane);
+    await poll('what waited meanwhile', () => one.ids().includes('b'));
+    assert.equal(one.alone, false);
+    const [record] = await storage.readResults(['suspect']);
+    assert.equal(record?.state, 'done');
+  });
+
+  it('frees the place that it kept where another consumer has the suspect by now', async (t) => {
+    const { storage, told, dispatcher, enqueue, place } = await open(t);
+    const one = place();
+    await enqueue('a');
+    await poll('the task', () => one.ids().length === 1);
+    one.claim('a');
+    await enqueue({ id: 'suspect', lapses: 2 });
+    await poll('its return', async () => told.length > 0 && (await storage.counts()).ready === 1);
+    const [head] = await readyHeads(storage);
+    assert.deepEqual([head?.id, head?.lapses, head?.deaths], ['suspect', 2, 0]);
+    one.complete('a');
+    dispatcher.chunkEnded(one.place, one.at('a').lane);
+    await poll('the place', () => !one.alone);
+    await enqueue('b');
+    await poll('the next', () => one.ids().includes('b'));
+  });
+
+  it('keeps another place for a suspect where the thread of the kept one is gone', async (t) => {
+    const { storage, told, dispatcher, enqueue, place } = await open(t);
+    const one = place();
+    await enqueue('a');
+    await poll('the task', () => one.ids().length === 1);
+    one.claim('a');
+    await enqueue({ id: 'suspect', lapses: 2 });
+    await poll('its return', async () => told.length > 0 && (await storage.counts()).ready === 1);
+    one.ready = false;
+    dispatcher.placeGone(one.place, 'gone');
+    const two = place();
+    await poll('the suspect', () => two.ids().includes('suspect'));
+    assert.deepEqual([two.ids(), two.alone], [['suspect'], true]);
+  });
+
   it('that stops gives back at once what has not started, a suspect too, and is quiet when the rest has ended', async (t) => {
     const { storage, dispatcher, enqueue, place } = await open(t);
     await enqueue('a', 'b', 'c');
@@ -370,21 +408,6 @@ describe('the dispatcher', () => {
     assert.deepEqual(await storage.readResults(['a']), [{ state: 'done', payload: '1' }]);
     await enqueue('d');
     assert.equal((await storage.counts()).ready, 3);
-  });
-
-  it('that stops gives back a suspect that waits for a place', async (t) => {
-    const { storage, dispatcher, enqueue, place } = await open(t);
-    const one = place();
-    await enqueue('a');
-    await poll('the task', () => one.ids().length === 1);
-    one.claim('a');
-    await enqueue({ id: 'suspect', lapses: 2 });
-    const two = place();
-    await poll('the suspect', () => dispatcher.heldIds().has('suspect'));
-    two.ready = false;
-    dispatcher.placeGone(two.place, 'gone');
-    dispatcher.stopLeasing();
-    await poll('its return', async () => (await storage.counts()).ready === 1);
   });
 
   it('counts what a refused call carried as held when it tells that it was reaped', async (t) => {

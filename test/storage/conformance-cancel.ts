@@ -225,6 +225,24 @@ export function describeCancel({ check, checkLong }: Checks): void {
     );
   });
 
+  check('forgets the mark where it ends by another’s hand: replaced, or with one before it', async (world) => {
+    const { storage } = world;
+    await world.enqueue(message('old'), message('a'));
+    const consumer = await world.consumer();
+    for (const id of ['old', 'stage']) assert.equal(await storage.cancel(id), 'waiting');
+    await storage.revoke({ id: 'stage' }, { once: false, untilMs: 0 });
+    await storage.enqueue([{ text: message('new'), replaces: 'old' }]);
+    assert.deepEqual(
+      (await consumer.take()).dropped.map(({ id, state }) => [id, state]),
+      [['old', 'revoked']],
+    );
+    assert.deepEqual(await world.record('old'), ['revoked', '']);
+    await consumer.settle('a', { also: [{ id: 'stage', record: encodeRecord('canceled', '"why"'), ttlSeconds: 100 }] });
+    assert.equal(await storage.readMark({ id: 'stage' }), undefined);
+    assert.equal(await storage.cancel('stage'), 'ended');
+    assert.deepEqual(await world.record('stage'), ['canceled', '"why"']);
+  });
+
   check('has nothing to cancel of what is dead, and forgets nothing of it', async (world) => {
     const { storage } = world;
     await world.enqueue(message('a'));

@@ -42,6 +42,17 @@ export function describeLease({ check, checkLong }: Checks): void {
     assert.equal(reply.left, 1);
   });
 
+  check('counts messages alone as left, whatever wakes those who wait for them', async (world) => {
+    const consumer = await world.consumer();
+    assert.equal((await consumer.step()).left, 0);
+    await world.enqueue(message('suspect', { lapses: 2 }));
+    assert.equal((await consumer.step()).left, 0);
+    await world.enqueue(message('high', { priority: 1 }));
+    assert.equal((await consumer.step()).left, 1);
+    await world.enqueue(message('plain'));
+    assert.equal((await consumer.step()).left, 2);
+  });
+
   check('leaves the other consumers their share, and takes at least one', async (world) => {
     await world.storage.enqueue(items(numbered(9)));
     const first = await world.consumer('c1');
@@ -93,6 +104,16 @@ export function describeLease({ check, checkLong }: Checks): void {
     assert.ok(next !== undefined);
     assert.equal(idOf(next), 's2');
     assert.equal(await consumer.takeSolo(), undefined);
+  });
+
+  check('takes the first suspect that may start', async (world) => {
+    const ids = ['expired', 'revoked', 'good', 'next'];
+    await world.enqueue(...ids.map((id) => message(id, { lapses: 2, expiresAt: id === 'expired' ? 1 : 0 })));
+    await world.storage.revoke({ id: 'revoked' }, { once: true, untilMs: 0 });
+    const consumer = await world.consumer();
+    assert.equal(idOf((await consumer.takeSolo()) ?? ''), 'good');
+    assert.deepEqual((await world.record('revoked'))?.[0], 'revoked');
+    assert.deepEqual(await world.readyIds(), ['next']);
   });
 
   check('lets a suspect and ordinary tasks come along in one call', async (world) => {

@@ -36,6 +36,18 @@ export function describeUnique({ check, checkLong }: Checks): void {
     }
   });
 
+  check('takes a repeat for a duplicate also where somebody else has its key by now', async (world) => {
+    for (const id of ['a', 'mb1x2k9c7f3k0q2z000']) {
+      await world.storage.enqueue([claiming(id, 'reject')]);
+      await world.storage.freeUnique('k', id);
+      await world.storage.enqueue([claiming(`other-${id}`)]);
+      for (const onConflict of ['existing', 'reject'] as const) {
+        assert.deepEqual(await world.storage.enqueue([claiming(id, onConflict)]), { duplicates: [0], conflicts: [] });
+      }
+      await world.storage.freeUnique('k', `other-${id}`);
+    }
+  });
+
   check('frees a key with the end of the one that has it, and of no other', async (world) => {
     await world.storage.enqueue([claiming('a'), { text: message('b') }]);
     const consumer = await world.consumer();

@@ -14,13 +14,13 @@ import { describeLease } from './conformance-lease.js';
 import { describeLinks } from './conformance-links.js';
 import { describeLocks } from './conformance-locks.js';
 import { describeMarks } from './conformance-marks.js';
+import { describeModel } from './conformance-model.js';
 import { describeReap } from './conformance-reap.js';
 import { describeReload } from './conformance-reload.js';
 import { describeResults } from './conformance-results.js';
 import { describeSchedule } from './conformance-schedule.js';
 import { describeShelf } from './conformance-shelf.js';
 import { describeUnique } from './conformance-unique.js';
-import { describeWalk } from './conformance-walk.js';
 import { describeWait } from './conformance-wait.js';
 import { World, type MakeFixture } from './world.js';
 
@@ -33,9 +33,16 @@ export interface Checks {
   checkLong: Check;
 }
 
-const TEST_TIMEOUT_MS = 60_000;
+export interface StorageOptions {
+  clockMoves?: boolean;
+  /** Random ones, done to a model beside it. */
+  histories?: number;
+}
 
-export function describeStorage(name: string, makeFixture: MakeFixture, options: { clockMoves?: boolean } = {}): void {
+const TEST_TIMEOUT_MS = 60_000;
+const HISTORIES = 15;
+
+export function describeStorage(name: string, makeFixture: MakeFixture, options: StorageOptions = {}): void {
   const check: Check = (title, body) => {
     it(title, { timeout: TEST_TIMEOUT_MS }, async (t) => {
       const fixture = await makeFixture();
@@ -66,7 +73,7 @@ export function describeStorage(name: string, makeFixture: MakeFixture, options:
     'keys with a limit': describeKeys,
     'locks and rates': describeLocks,
     'values, lists, events': describeShelf,
-    'random walk': describeWalk,
   };
   for (const [part, declare] of Object.entries(parts)) describe(`${name} storage: ${part}`, () => declare(checks));
+  describe(`${name} storage: random histories`, () => describeModel(makeFixture, options.histories ?? HISTORIES));
 }

@@ -2,32 +2,30 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { MemoryStorage } from '../../src/runtime/storage/memory.js';
 import { describeStorage } from './conformance.js';
-import { idsOf, items } from './world.js';
+import { idsOf, items, type StorageFixture } from './world.js';
 
 const START_MS = Date.UTC(2026, 0, 1);
 
-describeStorage(
-  'memory',
-  async () => {
-    let now = START_MS;
-    const storage = new MemoryStorage('q', { now: () => now });
-    const others: MemoryStorage[] = [];
-    return {
-      storage,
-      another: async () => {
-        const other = storage.another();
-        others.push(other);
-        return other;
-      },
-      pushRaw: async (text) => storage.pushRaw(text),
-      advance: (ms) => (now += ms),
-      close: async () => {
-        for (const one of [storage, ...others]) await one.close();
-      },
-    };
-  },
-  { clockMoves: true },
-);
+async function withMovedClock(): Promise<StorageFixture> {
+  let now = START_MS;
+  const storage = new MemoryStorage('q', { now: () => now });
+  const others: MemoryStorage[] = [];
+  return {
+    storage,
+    another: async () => {
+      const other = storage.another();
+      others.push(other);
+      return other;
+    },
+    pushRaw: async (text) => storage.pushRaw(text),
+    advance: (ms) => (now += ms),
+    close: async () => {
+      for (const one of [storage, ...others]) await one.close();
+    },
+  };
+}
+
+describeStorage('memory', withMovedClock, { clockMoves: true, histories: 200 });
 
 describeStorage('memory (real clock)', async () => {
   const storage = new MemoryStorage('q');

@@ -8,6 +8,7 @@ import { describeEnqueue } from './conformance-enqueue.js';
 import { describeLease } from './conformance-lease.js';
 import { describeLinks } from './conformance-links.js';
 import { describeMarks } from './conformance-marks.js';
+import { describeModel } from './conformance-model.js';
 import { describeReap } from './conformance-reap.js';
 import { describeResults } from './conformance-results.js';
 import { describeSchedule } from './conformance-schedule.js';
@@ -68,4 +69,5 @@ describe('sqlite storage with a moved clock', () => {
   for (const declare of parts) {
     declare({ check, checkLong });
   }
+  describeModel(makeFixture, 10);
 });

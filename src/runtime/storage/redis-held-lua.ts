@@ -10,7 +10,7 @@
  */
 
 /** Fewer are as quick one by one, and most likely to end one by one. */
-export const PACK_MIN = 8;
+export const PACK_MIN = 3;
 
 export const HELD = `
 local function heldCount(consumer)

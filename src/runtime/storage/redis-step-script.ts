@@ -37,7 +37,10 @@ local function held()
 end
 
 local function left()
-  return redis.call('LLEN', P .. 'ready') + redis.call('ZCARD', P .. 'hi') + redis.call('ZCARD', P .. 'lo')
+  local ready = redis.call('LLEN', P .. 'ready')
+  -- A ring is no message.
+  if ready == 1 and redis.call('LINDEX', P .. 'ready', 0) == '' then ready = 0 end
+  return ready + redis.call('ZCARD', P .. 'hi') + redis.call('ZCARD', P .. 'lo')
 end
 
 -- Lost replies: the same call again gets the same answer.
@@ -287,8 +290,13 @@ if chunks > 0 then
   if redis.call('LINDEX', P .. 'ready', 0) == '' then redis.call('LPOP', P .. 'ready') end
   rung = false
   if solo then
-    local m = redis.call('LPOP', P .. 'suspects')
-    if m then accept(m) end
+    -- Behind those that must not start stands perhaps one that may.
+    for _ = 1, ${LOOK_MAX} do
+      local m = redis.call('LPOP', P .. 'suspects')
+      if not m then break end
+      accept(m)
+      if got[1] then break end
+    end
     alone = got[1] or ''
     if alone ~= '' then hold(idOf(alone), alone) end
   end

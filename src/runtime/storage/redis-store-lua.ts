@@ -65,6 +65,11 @@ local function isNew(id)
   return was == 0
 end
 
+local function isKnown(id)
+  if not generated(id) then return redis.call('EXISTS', P .. 'ids:' .. id) == 1 end
+  return redis.call('GETBIT', P .. 'ids:' .. string.sub(id, 1, 16), tonumber(string.sub(id, 17), 36)) == 1
+end
+
 local earliest
 
 local function store(m, when, plain)
@@ -89,14 +94,21 @@ local function store(m, when, plain)
   end
 end
 
+-- By another's hand: what kept it from starting, or was to stop it, goes with its end.
+local function settleOther(id, ttl, record)
+  redis.call('HDEL', P .. 'cancels', id)
+  forgetMark(id)
+  settle(id, ttl, record)
+end
+
 -- It ends as revoked, unless it has started or ended.
 local function replace(id)
   for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do
     if findHeld(consumer, id) then return end
   end
   if hasRecord(id) then return end
+  settleOther(id, ${END_MARKER_TTL_MS / 1000}, 'r')
   markOne(id, 0, '1')
-  settle(id, ${END_MARKER_TTL_MS / 1000}, 'r')
 end
 
 local function holderOf(key)
@@ -128,7 +140,7 @@ local function checkStore(m, when)
     if item.ifKnown.call then expectOnce('ids:' .. (whereIs(item.ifKnown.call)), 'string') end
     checkOthers(item.ifKnown)
   end
-  expectOnce('consumers', 'zset') expectOnce('marks', 'hash')
+  expectOnce('consumers', 'zset') expectOnce('marks', 'hash') expectOnce('cancels', 'hash')
   for _, consumer in ipairs(redis.call('ZRANGE', P .. 'consumers', 0, -1)) do expectHeldBy(consumer) end
   return id, nil
 end
@@ -148,7 +160,8 @@ local function storeItem(m, when, plain)
   if others and others.call and not isNew(others.call) then others = nil end
   local claim = item.unique
   local holder = claim and holderOf(claim.key)
-  if holder and holder ~= id and claim.onConflict ~= 'replace' then return holder end
+  -- One that is known was stored, whoever has its key by now.
+  if holder and holder ~= id and claim.onConflict ~= 'replace' and not isKnown(id) then return holder end
   if not isNew(id) then
     if others then tellOthers(others) end
     return 'duplicate'
@@ -188,7 +201,7 @@ end
 -- Whose end or count depends on this one.
 function tellOthers(effects)
   for _, ended in ipairs(effects.also or {}) do
-    if not hasRecord(ended.id) then settle(ended.id, ended.ttlSeconds, ended.record) end
+    if not hasRecord(ended.id) then settleOther(ended.id, ended.ttlSeconds, ended.record) end
   end
   if effects.chord then contribute(effects.chord) end
 end
@@ -203,6 +216,7 @@ local function apply(effects, id)
 end
 
 function checkOthers(effects)
+  if effects.also then expectOnce('marks', 'hash') expectOnce('cancels', 'hash') end
   for _, ended in ipairs(effects.also or {}) do expectRecord(ended.id) end
   if effects.chord then
     expectOnce('chord:' .. effects.chord.id, 'hash')

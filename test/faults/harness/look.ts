@@ -14,7 +14,7 @@ export interface Look {
 
 /** Keys that stay by design: results, ids seen, tombstones and counters; what consumers that live have for themselves. */
 const MAY_STAY = /^(result:|ids:|chord:|note:|dead|arrivals$|clock$|consumers$|ticks$|marks$|alien$|keys$|lanes:|instances$|far$)/;
-const MUST_BE_EMPTY = ['ready', 'ranked', 'suspects', 'scheduled', 'inflight', 'uniques', 'locks'];
+const MUST_BE_EMPTY = ['ready', 'ranked', 'suspects', 'scheduled', 'inflight', 'uniques', 'locks', 'parked', 'holders', 'slots', 'turns'];
 
 export function lookAt(url: string, queue: string): Look {
   return url.startsWith('sqlite:') ? sqliteLook(url.slice('sqlite:'.length)) : redisLook(Number(new URL(url).port), queue);

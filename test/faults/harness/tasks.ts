@@ -2,6 +2,7 @@
  * The tasks of the fault suite. Which queue, where it is kept and where runs are noted stands in the query of the URL by
  * which this module is loaded (the test's own process) or in the environment (consumers and producers).
  */
+import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createHuey, currentTask, RedisHuey, SqliteHuey, type Huey } from 'huey-runtime';
 import { Journal, noteRun } from './journal.js';
@@ -65,6 +66,22 @@ export const locked = huey.task(async function locked(name: string, ms: number) 
     return true;
   });
 });
+
+/** So many runs of a key at once. */
+export const KEY_LIMIT = 2;
+
+/** Notes its beginning and its end in this file, with its key. */
+export const keyed = huey.task(
+  { concurrencyKey: (key: string) => key, concurrencyLimit: KEY_LIMIT },
+  async function keyed(key: string, turns: string, ms: number) {
+    note();
+    const { id } = currentTask();
+    appendFileSync(turns, `+ ${process.pid} ${id} ${key}\n`);
+    await sleep(ms);
+    appendFileSync(turns, `- ${process.pid} ${id} ${key}\n`);
+    return ms;
+  },
+);
 
 /** Gives the instant that stands in the journal for the run whose result it is. */
 export const stamp = huey.task(async function stamp(ms: number) {
