@@ -16,6 +16,8 @@ import { ThreadPool } from './pool.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import type { FinishedRun, Manifest, PendingSignal } from './protocol.js';
 import { Recycler, type RecycleLimits } from './recycler.js';
+import { lineWriter, type OutputOption } from './task-lines.js';
+import { TaskOutput } from './task-output.js';
 import { threadImports } from './thread-imports.js';
 
 const FALSE_STARTS_MAX = 5;
@@ -32,6 +34,8 @@ export interface CrewOptions {
   /** Of each thread; undefined: as node has it. */
   maxMemoryMib: number | undefined;
   imports: readonly string[];
+  /** Where what threads write with console goes; default 'tagged'. */
+  output?: OutputOption;
   openStorage: (port: MessagePort) => void;
 }
 
@@ -60,6 +64,7 @@ export class Crew {
   readonly #events: CrewEvents;
   readonly #pool: ThreadPool;
   readonly #recycler: Recycler;
+  readonly #output: TaskOutput;
   readonly #all = new Set<Place>();
   readonly #working = new Set<Place>();
   /** Not counted among those that shall be there: of the next code while it loads, of the one before while it finishes. */
@@ -77,6 +82,7 @@ export class Crew {
   constructor(options: CrewOptions, events: CrewEvents) {
     this.#options = options;
     this.#events = events;
+    this.#output = new TaskOutput(lineWriter(options.output ?? 'tagged'));
     this.#recycler = new Recycler(options.recycle, () => {
       for (const place of this.#working) this.#recycler.look(place, performance.now());
       this.#recycleNext();
@@ -206,7 +212,15 @@ export class Crew {
     const events = this.#events;
     const place = new Place(
       ++this.#started,
-      { pool: this.#pool, module, huey, seats, openStorage, tellHeap: this.#options.recycle.maxHeapMib !== undefined },
+      {
+        pool: this.#pool,
+        module,
+        huey,
+        seats,
+        openStorage,
+        tellHeap: this.#options.recycle.maxHeapMib !== undefined,
+        output: this.#output,
+      },
       {
         onReady: (one, manifest) => {
           if (this.#next?.has(one) === true) return this.#next.ready(one, manifest);

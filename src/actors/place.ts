@@ -13,6 +13,7 @@ import { stackProbe } from './stack-probe.js';
 import type { ThreadPool } from './pool.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import type { FinishedRun, FromThread, Manifest, PendingSignal, SessionStart, ToThread } from './protocol.js';
+import type { TaskOutput, ThreadOutput } from './task-output.js';
 
 const LANES = 2;
 /** Native code that does not return keeps a terminated thread alive; waiting longer for its end helps nobody. */
@@ -43,6 +44,7 @@ export interface PlaceStart {
   openStorage: (port: MessagePort) => void;
   /** Whether the thread shall tell how much its heap holds. */
   tellHeap: boolean;
+  output: TaskOutput;
 }
 
 export class Place {
@@ -76,10 +78,11 @@ export class Place {
   readonly #events: PlaceEvents;
   readonly #port: MessagePort;
   readonly #storagePort: MessagePort;
+  readonly #output: ThreadOutput;
   readonly #kill = new AbortController();
   #threadId = -1;
 
-  constructor(number: number, { pool, module, huey, seats, openStorage, tellHeap }: PlaceStart, events: PlaceEvents) {
+  constructor(number: number, { pool, module, huey, seats, openStorage, tellHeap, output }: PlaceStart, events: PlaceEvents) {
     this.number = number;
     this.seats = seats;
     // With several seats a lane for each, so that one task that takes long holds back no seat but its own; and one ahead.
@@ -88,6 +91,7 @@ export class Place {
         ? Array.from({ length: LANES }, (_, i) => new Lane(i, ARENA_BYTES))
         : Array.from({ length: seats + 1 }, (_, i) => new Lane(i, SMALL_ARENA_BYTES));
     this.#events = events;
+    this.#output = output.open();
     const control = new MessageChannel();
     const storage = new MessageChannel();
     this.#port = control.port1;
@@ -105,6 +109,7 @@ export class Place {
       lanes: this.lanes.map((lane) => lane.memory.buffer),
       concurrency: seats,
       tellHeap,
+      output: this.#output.budget,
     };
     void this.#live(pool.run(start, [control.port2, storage.port2], this.#kill.signal), closed);
   }
@@ -187,6 +192,9 @@ export class Place {
         if (lane) this.#events.onCompletion(this, lane, message.bytes);
         break;
       }
+      case 'console':
+        this.#output.line(message.line);
+        break;
       case 'heap':
         this.heapBytes = message.bytes;
         break;
@@ -222,12 +230,13 @@ export class Place {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, DEATH_WAIT_MS);
     });
-    // A thread that never came to its first message held nothing.
-    if (this.wasReady) await Promise.race([closed, late]);
+    // One that was ended before it had loaded the module has nothing to tell; one that died tells what it wrote before.
+    if (this.wasReady || !this.killed) await Promise.race([closed, late]);
     clearTimeout(timer);
     this.#port.close();
     this.#storagePort.close();
     this.#state = 'gone';
+    this.#output.end();
     this.#events.onGone(this, reason);
   }
 

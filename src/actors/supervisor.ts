@@ -155,11 +155,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       {
         module: moduleUrl(module, cwd),
         huey,
-        workers: this.#settings.workers,
-        concurrency: this.#settings.concurrency,
-        recycle: this.#settings.recycle,
-        maxMemoryMib: this.#settings.maxMemoryMib,
-        imports: this.#settings.imports,
+        ...this.#settings,
         openStorage: (port) => {
           if (this.#door) this.#door.open(port);
           else this.#knocking.push(port);
