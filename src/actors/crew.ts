@@ -1,7 +1,7 @@
 /**
  * The threads of a consumer as a whole. Duties:
- *  1. keep as many places at work as there are workers, and, where tasks can time out, one warm spare beside them, so
- *     that the place of a thread that was ended is usable again at once;
+ *  1. keep as many places at work as there are workers, and warm spares beside them (spares.ts), so that the place of a
+ *     thread that was ended is usable again at once;
  *  2. start another thread for every one that is gone, and stop trying where threads die before they are ready;
  *  3. reload: start threads of the next code beside those that work, and have them take over all at once when the last
  *     one has loaded the module; those of the code before finish what they run and leave.
@@ -18,6 +18,7 @@ import type { FinishedRun, Manifest, PendingSignal } from './protocol.js';
 import { Recycler, type RecycleLimits } from './recycler.js';
 import { lineWriter, type OutputOption } from './task-lines.js';
 import { TaskOutput } from './task-output.js';
+import { Spares } from './spares.js';
 import { threadImports } from './thread-imports.js';
 
 const FALSE_STARTS_MAX = 5;
@@ -69,8 +70,8 @@ export class Crew {
   readonly #working = new Set<Place>();
   /** Not counted among those that shall be there: of the next code while it loads, of the one before while it finishes. */
   readonly #aside = new Set<Place>();
+  readonly #spares: Spares;
   #next: Generation | undefined;
-  #spares = 0;
   #started = 0;
   #falseStarts = 0;
   #manifest: Manifest | undefined;
@@ -87,6 +88,7 @@ export class Crew {
       for (const place of this.#working) this.#recycler.look(place, performance.now());
       this.#recycleNext();
     });
+    this.#spares = new Spares({ most: options.workers, shed: () => this.#shed() });
     this.#pool = new ThreadPool({
       execArgv: threadImports(options.imports, options.module).flatMap((one) => ['--import', one]),
       maxMemoryMib: options.maxMemoryMib,
@@ -99,7 +101,7 @@ export class Crew {
   /** The storage is there: from now on ready places are given work. */
   open(): void {
     this.#opened = true;
-    this.#countSpares();
+    this.#spares.adopt(canTimeOut(this.#manifest));
     this.#fill();
     this.#employ();
   }
@@ -116,7 +118,7 @@ export class Crew {
       // The first one alone, as at the start: one that does not load costs one thread.
       this.#addTo(next);
       await next.loaded();
-      const most = this.#options.workers + this.#spares;
+      const most = this.#options.workers + this.#spares.wanted;
       while (next.places.size < most) this.#addTo(next);
       manifest = await next.loaded();
       adopt(manifest);
@@ -141,6 +143,7 @@ export class Crew {
   async endAll(how: 'quiet' | 'now'): Promise<void> {
     this.#ending = true;
     this.#recycler.end();
+    this.#spares.end();
     this.#next?.fail(new HueyException('the consumer stops, or starts anew, before the new code was loaded', 'stopped'));
     for (const place of this.#all) {
       if (how === 'quiet' && place.ready && place.idle) place.end();
@@ -163,9 +166,11 @@ export class Crew {
     while (!this.#ending && this.#all.size - this.#aside.size < this.#wanted) this.#add();
   }
 
-  /** One that is being replaced is there beside its replacement. */
+  /** One that is being replaced is there beside its replacement, and so is one that will have to be ended. */
   get #wanted(): number {
-    return this.#options.workers + this.#spares + (this.#recycler.leaving === undefined ? 0 : 1);
+    let deaf = 0;
+    for (const place of this.#working) if (place.deaf) deaf += 1;
+    return this.#options.workers + Math.max(this.#spares.wanted, deaf) + (this.#recycler.leaving === undefined ? 0 : 1);
   }
 
   #employ(): void {
@@ -178,8 +183,15 @@ export class Crew {
     }
   }
 
-  #countSpares(): void {
-    this.#spares = this.#manifest?.tasks.some(({ settings }) => settings.timeoutMs > 0) ? 1 : 0;
+  /** One at a time: a spare that is not needed any more. */
+  #shed(): void {
+    if (this.#ending || this.#all.size - this.#aside.size <= this.#wanted) return;
+    for (const place of this.#all) {
+      if (!place.ready || this.#working.has(place) || this.#aside.has(place)) continue;
+      place.retired = true;
+      place.end();
+      return;
+    }
   }
 
   #addTo(next: Generation): void {
@@ -197,7 +209,7 @@ export class Crew {
       place.retired = true;
     }
     for (const place of fresh) this.#aside.delete(place);
-    this.#countSpares();
+    this.#spares.adopt(canTimeOut(this.#manifest));
     this.#employ();
     for (const place of old) {
       this.#events.onLeaving(place);
@@ -223,6 +235,7 @@ export class Crew {
       },
       {
         onReady: (one, manifest) => {
+          this.#spares.started(one.readyAt - one.startedAt);
           if (this.#next?.has(one) === true) return this.#next.ready(one, manifest);
           this.#falseStarts = 0;
           if (this.#manifest === undefined) {
@@ -249,6 +262,7 @@ export class Crew {
           if (one.retired && one.idle) one.end();
         },
         onStray: (_, error) => events.onStray(error),
+        onDeaf: () => this.#fill(),
         onGone: (one, reason) => this.#gone(one, reason),
       },
     );
@@ -268,6 +282,7 @@ export class Crew {
       return;
     }
     if (aside) return;
+    if (worked && !place.retired) this.#spares.lost();
     this.#employ();
     if (worked || place.wasReady) this.#fill();
     else if (!place.unloadable)
@@ -300,4 +315,8 @@ export class Crew {
     }
     setTimeout(() => this.#fill(), FALSE_START_PAUSE_MS * this.#falseStarts);
   }
+}
+
+function canTimeOut(manifest: Manifest | undefined): boolean {
+  return manifest?.tasks.some(({ settings }) => settings.timeoutMs > 0) ?? false;
 }

@@ -31,6 +31,8 @@ export interface PlaceEvents {
   onStarted(place: Place, lane: Lane, slot: number): void;
   onChunkEnd(place: Place, lane: Lane): void;
   onStray(place: Place, error: ErrorInfo): void;
+  /** It did not react when a run of it was stopped: it will most likely have to be ended. */
+  onDeaf(place: Place): void;
   /** The thread is gone; the lanes still tell what it held. */
   onGone(place: Place, reason: string): void;
 }
@@ -59,8 +61,11 @@ export class Place {
   movedAt = 0;
   /** It may be given nothing: something exclusive runs or waits, or what it had did not start though there were seats; until something moves. */
   blocked = false;
+  readonly startedAt = performance.now();
   /** When it had loaded the module. */
   readyAt = 0;
+  /** It did not react to the last soft stop. */
+  deaf = false;
   /** In use behind its last chunk, where that is asked for. */
   heapBytes = 0;
   /** Tasks that it was given. */
@@ -134,6 +139,8 @@ export class Place {
 
   /** Asks where the thread is, for the sake of this run; told by then or not at all. */
   locate(lane: Lane, slot: number): void {
+    this.deaf = true;
+    this.#events.onDeaf(this);
     const run = lane.runs.get(slot);
     stackProbe.ask(this.#threadId, (stack) => {
       // What runs there may be another one by now.
@@ -165,6 +172,7 @@ export class Place {
     if (this.#state === 'gone') return;
     if (typeof message === 'number') {
       const lane = this.#lane(message);
+      this.deaf = false;
       if (lane) this.#events.onChunkEnd(this, lane);
       return;
     }
@@ -175,6 +183,7 @@ export class Place {
         break;
       }
       case 'heard':
+        this.deaf = false;
         this.#lane(message.lane)?.wheres.set(message.slot, AWAITING);
         break;
       case 'started': {
