@@ -105,7 +105,7 @@ export class TaskOutput {
   #tellDropped({ budget, last }: Thread): void {
     const dropped = budget.takeDropped();
     if (dropped === 0) return;
-    const text = `... ${dropped} lines dropped: they came faster than they could be written`;
+    const text = `... ${dropped} ${dropped === 1 ? 'line' : 'lines'} dropped: they came faster than they could be written`;
     this.#put({ ...last, level: 'warn', text });
   }
 }
