@@ -263,6 +263,7 @@ export class Crew {
         },
         onStray: (_, error) => events.onStray(error),
         onDeaf: () => this.#fill(),
+        onKilled: (one) => this.#replace(one),
         onGone: (one, reason) => this.#gone(one, reason),
       },
     );
@@ -273,7 +274,6 @@ export class Crew {
   #gone(place: Place, reason: string): void {
     this.#all.delete(place);
     this.#recycler.gone(place);
-    const worked = this.#working.delete(place);
     const aside = this.#aside.delete(place);
     if (this.#next?.has(place) === true) this.#next.gone(place, reason);
     this.#events.onGone(place, reason, this.#ending || place.killed || place.retired || (aside && !place.retired));
@@ -282,11 +282,20 @@ export class Crew {
       return;
     }
     if (aside) return;
-    if (worked && !place.retired) this.#spares.lost();
-    this.#employ();
-    if (worked || place.wasReady) this.#fill();
+    this.#replace(place);
+    if (place.wasReady) this.#fill();
     else if (!place.unloadable)
       this.#unloadable({ name: 'Error', message: `the thread died before the module was loaded: ${reason}`, code: 'false-start' });
+  }
+
+  /**
+   * Its place is a spare's at once: what is ended may have to wait for a processor until it is gone. Another thread is started
+   * only then, so that there are no more and more of them where native code holds those that were ended.
+   */
+  #replace(place: Place): void {
+    if (!this.#working.delete(place) || this.#ending) return;
+    this.#spares.lost();
+    this.#employ();
   }
 
   /** It leaves when another is warm: gets no more work then, and ends when it has nothing left. */

@@ -33,6 +33,8 @@ export interface PlaceEvents {
   onStray(place: Place, error: ErrorInfo): void;
   /** It did not react when a run of it was stopped: it will most likely have to be ended. */
   onDeaf(place: Place): void;
+  /** It is ended whatever it does, and is given nothing more. `onGone` follows, which may take a busy machine long. */
+  onKilled(place: Place): void;
   /** The thread is gone; the lanes still tell what it held. */
   onGone(place: Place, reason: string): void;
 }
@@ -154,11 +156,12 @@ export class Place {
 
   /** The hard stop, whatever the thread does. `onGone` follows. */
   kill(): void {
-    if (this.#state === 'gone') return;
+    if (this.#state === 'gone' || this.killed) return;
     this.#state = 'ending';
     this.killed = true;
     stackProbe.leave(this.#threadId);
     this.#kill.abort();
+    this.#events.onKilled(this);
   }
 
   /** The quiet end of an idle thread. `onGone` follows. */

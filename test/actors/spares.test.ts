@@ -174,6 +174,18 @@ describe('the threads of a consumer', { timeout: 120_000 }, () => {
     assert.ok(second.every(wasStartedBy(3 * WORKERS)), second.map(({ number }) => number).join());
   });
 
+  it('give the place of one that is ended to a spare at once, and not when it is gone', async (t) => {
+    const threads = await Threads.start(t);
+    // Again, where the spare had not started yet.
+    await poll('a spare that was there', async () => {
+      const before = threads.places.length;
+      threads.places.at(-1)?.kill();
+      const wasAtOnce = threads.places.length === before + 1;
+      await poll('another in its place', () => threads.places.length === before + 1);
+      return wasAtOnce;
+    });
+  });
+
   it('have one started for each that does not react to a soft stop, and one by one they go when there is no need', async (t) => {
     t.mock.timers.enable({ apis: ['setInterval'] });
     const threads = await Threads.start(t);
