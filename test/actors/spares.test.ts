@@ -137,7 +137,7 @@ class Threads {
         onPlace: (place) => this.places.push(place),
         onGone: ({ number }, _reason, expected) => this.gone.push({ number, expected }),
         ...{ onLeaving: nothing, onRecycled: nothing, onOutcome: nothing, onFinished: nothing, onStarted: nothing },
-        ...{ onCompletion: nothing, onChunkEnd: nothing, onStray: nothing },
+        ...{ onCompletion: nothing, onChunkEnd: nothing, onStray: nothing, onFalseStart: nothing },
       },
     );
   }
