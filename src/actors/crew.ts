@@ -21,8 +21,10 @@ import { TaskOutput } from './task-output.js';
 import { Spares } from './spares.js';
 import { threadImports } from './thread-imports.js';
 
+/** Where no thread is left that works. */
 const FALSE_STARTS_MAX = 5;
 const FALSE_START_PAUSE_MS = 500;
+const FALSE_START_PAUSE_MAX_MS = 10_000;
 
 export interface CrewOptions {
   module: string;
@@ -45,6 +47,8 @@ export interface CrewEvents {
   onManifest(manifest: Manifest): void;
   /** The module does not load, or threads die before they are ready. */
   onUnloadable(error: ErrorInfo): void;
+  /** A thread that shall replace another does not load the module, told once; undefined: one has loaded it again. */
+  onFalseStart(error: ErrorInfo | undefined): void;
   /** May be given work from now on. */
   onPlace(place: Place): void;
   onGone(place: Place, reason: string, expected: boolean): void;
@@ -73,7 +77,11 @@ export class Crew {
   readonly #spares: Spares;
   #next: Generation | undefined;
   #started = 0;
+  /** Attempts in a row to fill up that came to nothing. */
   #falseStarts = 0;
+  #gaveUp = false;
+  /** Nothing is started before its end. */
+  #pause: NodeJS.Timeout | undefined;
   #manifest: Manifest | undefined;
   #opened = false;
   #ending = false;
@@ -144,6 +152,7 @@ export class Crew {
     this.#ending = true;
     this.#recycler.end();
     this.#spares.end();
+    clearTimeout(this.#pause);
     this.#next?.fail(new HueyException('the consumer stops, or starts anew, before the new code was loaded', 'stopped'));
     for (const place of this.#all) {
       if (how === 'quiet' && place.ready && place.idle) place.end();
@@ -163,7 +172,7 @@ export class Crew {
   }
 
   #fill(): void {
-    while (!this.#ending && this.#all.size - this.#aside.size < this.#wanted) this.#add();
+    while (!this.#ending && this.#pause === undefined && this.#all.size - this.#aside.size < this.#wanted) this.#add();
   }
 
   /** One that is being replaced is there beside its replacement, and so is one that will have to be ended. */
@@ -210,6 +219,7 @@ export class Crew {
     }
     for (const place of fresh) this.#aside.delete(place);
     this.#spares.adopt(canTimeOut(this.#manifest));
+    this.#startsAgain();
     this.#employ();
     for (const place of old) {
       this.#events.onLeaving(place);
@@ -237,7 +247,7 @@ export class Crew {
         onReady: (one, manifest) => {
           this.#spares.started(one.readyAt - one.startedAt);
           if (this.#next?.has(one) === true) return this.#next.ready(one, manifest);
-          this.#falseStarts = 0;
+          this.#startsAgain();
           if (this.#manifest === undefined) {
             this.#manifest = manifest;
             events.onManifest(manifest);
@@ -314,15 +324,33 @@ export class Crew {
     if (place.idle) place.end();
   }
 
-  /** At the first start there is nothing to go on with. Later there may be: the file may be in the middle of a change. */
+  /**
+   * At the first start there is nothing to go on with. Later there is, as long as a thread works with the code from before:
+   * the file may be in the middle of a change, and a reload of it was refused for the same reason.
+   */
   #unloadable(error: ErrorInfo): void {
-    if (this.#ending) return;
+    // Several that were started together count once.
+    if (this.#ending || this.#pause !== undefined || this.#gaveUp) return;
     this.#falseStarts += 1;
-    if (!this.#opened || this.#falseStarts > FALSE_STARTS_MAX) {
+    if (!this.#opened || (this.#falseStarts > FALSE_STARTS_MAX && this.#working.size === 0)) {
+      this.#gaveUp = true;
       this.#events.onUnloadable(error);
       return;
     }
-    setTimeout(() => this.#fill(), FALSE_START_PAUSE_MS * this.#falseStarts);
+    if (this.#falseStarts === 1) this.#events.onFalseStart(error);
+    const pauseMs = Math.min(FALSE_START_PAUSE_MAX_MS, FALSE_START_PAUSE_MS * this.#falseStarts);
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#fill();
+    }, pauseMs);
+  }
+
+  #startsAgain(): void {
+    if (this.#falseStarts === 0) return;
+    this.#falseStarts = 0;
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#events.onFalseStart(undefined);
   }
 }
 
