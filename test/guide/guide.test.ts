@@ -169,6 +169,20 @@ for (const [storageName, open] of Object.entries(STORAGES)) {
       }
       assert.equal(consumer.stdout().match(/-- backing up --/g)?.length, 1);
     });
+
+    it('stopping: a call that runs is canceled, and one that runs over its time loses its thread', async (t) => {
+      const reader = await Reader.open(t, { env: await open(t) });
+      const consumer = await reader.consumer(['tasks.js', '-w', '2']);
+      assert.equal(await reader.run('stop.js'), printedBy('stop.js'));
+      await consumer.waitFor(/\[spin \w+\] -- spinning --$/m);
+      await consumer.waitFor(/spin ran over its timeout and was stopped .*at="spin \(/);
+    });
+
+    it('how many at once: a tenant with much to do leaves places to the others', async (t) => {
+      const reader = await Reader.open(t, { env: await open(t) });
+      await reader.consumer(['tasks.js', '-w', '2']);
+      assert.equal(await reader.run('tenants.js'), printedBy('tenants.js'));
+    });
   });
 }
 
