@@ -1,8 +1,10 @@
 /** What the user asked for: to run a consumer, one of the tools, or help; from the command line and HUEY_... variables. */
+import { existsSync } from 'node:fs';
+import { nearest } from './nearest.js';
 import { OPTIONS, type OptionName } from './options.js';
 import { parse, type Page } from './parser.js';
 import { readToolLine, type ToolCall } from './tool-line.js';
-import { isToolWord, TOOLS } from './tool-options.js';
+import { isToolWord, TOOL_WORDS, TOOLS } from './tool-options.js';
 import { readValues, UsageError, type Values } from './values.js';
 
 export type Command =
@@ -26,6 +28,7 @@ const CONSUMER: Page = {
 export async function readCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Command> {
   const [first = ''] = argv;
   if (isToolWord(first)) return readToolLine(argv, env);
+  checkMistyped(first);
   const { words, options, help } = parse(OPTIONS, argv, CONSUMER);
   if (options['help'] === true) return { kind: 'help', text: await help() };
   if (options['version'] === true) return { kind: 'version' };
@@ -39,4 +42,11 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
   }
   if (module !== undefined) values.set('module', module);
   return { kind: 'run', values };
+}
+
+/** A command with a letter wrong would be taken for a module, and its options for unknown ones. */
+function checkMistyped(word: string): void {
+  if (!/^[a-z]+$/.test(word) || existsSync(word)) return;
+  const meant = nearest(word, TOOL_WORDS);
+  if (meant !== undefined) throw new UsageError(`there is no command ${word}; did you mean huey-runtime ${meant}?`);
 }

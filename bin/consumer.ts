@@ -79,11 +79,12 @@ class Consumer {
   }
 
   /** undefined: once more. */
-  async #runOnce({ logger }: LogLines): Promise<number | undefined> {
+  async #runOnce(log: LogLines): Promise<number | undefined> {
+    const { logger } = log;
     const wished = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
-    const supervisor = this.#make(logger);
+    const supervisor = this.#make(log);
     const started = supervisor.start();
     try {
       // A wish may come before it has started: then there is nothing to wait for.
@@ -110,8 +111,8 @@ class Consumer {
     return undefined;
   }
 
-  #make(logger: LogLines['logger']): SupervisorHandle {
-    const supervisor = this.#create(logger);
+  #make(log: LogLines): SupervisorHandle {
+    const supervisor = this.#create(log);
     supervisor.on('fault', (error) => {
       this.#fault ??= error;
       this.stop();
@@ -120,9 +121,9 @@ class Consumer {
     return supervisor;
   }
 
-  #create(logger: LogLines['logger']): SupervisorHandle {
+  #create({ logger, output }: LogLines): SupervisorHandle {
     try {
-      const options = { ...this.#settings.supervisor, logger };
+      const options = { ...this.#settings.supervisor, logger, output };
       return this.#settings.all ? createSupervisors(options) : createSupervisor(options);
     } catch (error) {
       throw asUsageError(error) instanceof UsageError ? asUsageError(error) : error;

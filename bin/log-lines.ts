@@ -1,11 +1,15 @@
-/** Where log lines go: to standard output, with colours where somebody looks, or to the end of a file. */
+/** Where log lines and what tasks write go: to standard output, with colours where somebody looks, or to the end of a file. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { createLogger, type Logger } from '../src/actors/index.js';
+import { createLogger, type LineWriter, type Logger, type LogOptions, type TaskLine } from '../src/actors/index.js';
+import { logLine } from '../src/actors/log.js';
+import { taggedLines, writeTo } from '../src/actors/task-lines.js';
 import type { LogSettings } from './settings.js';
 import { UsageError } from './values.js';
 
 export interface LogLines {
   readonly logger: Logger;
+  /** What tasks wrote: to the same place, whatever the level that was asked for. */
+  readonly output: LineWriter;
   /** The file may have been moved away, to be kept or packed: lines go to one of its name again. */
   reopen(): void;
   close(): void;
@@ -17,6 +21,7 @@ export function openLog({ level, format, simple, file }: LogSettings): LogLines 
     const colors = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
     return {
       logger: createLogger({ level, format, simple, colors, write: (line) => process.stdout.write(line) }),
+      output: (line) => writeTo(process.stdout, textOf({ format, simple, colors }, line)),
       reopen: () => undefined,
       close: () => undefined,
     };
@@ -39,7 +44,21 @@ export function openLog({ level, format, simple, file }: LogSettings): LogLines 
       write(`--logfile cannot be opened anew, the one before is written on: ${(error as Error).message}\n`);
     }
   };
-  return { logger: createLogger({ level, format, simple, write }), reopen, close: () => closeSync(fd) };
+  return {
+    logger: createLogger({ level, format, simple, write }),
+    output: (line) => write(textOf({ format, simple }, line)),
+    reopen,
+    close: () => closeSync(fd),
+  };
+}
+
+/** A record as it is for programs, a line of its own for each of its lines for people. */
+function textOf(options: Omit<LogOptions, 'level' | 'write'>, line: TaskLine): string {
+  const { level, text, task, id } = line;
+  if (options.format === 'json') return logLine(options, level, text, { task, id });
+  return taggedLines(line)
+    .map((one) => logLine(options, level, one))
+    .join('');
 }
 
 function openAtEnd(file: string): number {

@@ -100,8 +100,11 @@ export const TOOLS = {
 export type ToolName = keyof typeof TOOLS;
 
 /** Whether the first word of a command line means one of them. */
+/** The first word of each. */
+export const TOOL_WORDS: readonly string[] = [...new Set(Object.keys(TOOLS).map((name) => name.split(' ')[0] ?? name))];
+
 export function isToolWord(word: string): boolean {
-  return Object.keys(TOOLS).some((name) => name.split(' ')[0] === word);
+  return TOOL_WORDS.includes(word);
 }
 
 export function toolOf(name: ToolName): Tool {

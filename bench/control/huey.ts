@@ -15,7 +15,7 @@ const WAIT = { blocking: true, timeout: 30 * 60 } as const;
 /** A cancel comes so long after the start, by turns, so that it meets the supervisor's own rhythm at every point. */
 const CANCEL_PAUSES_MS = [20, 27, 31, 38, 44, 53];
 
-let supervisor: (SupervisorHandle & { reload?: () => Promise<unknown> }) | undefined;
+let supervisor: SupervisorHandle | undefined;
 let load: SteadyLoad | undefined;
 
 serve({
@@ -69,7 +69,7 @@ serve({
   },
 
   async reload() {
-    if (supervisor?.reload === undefined) throw new Error('this supervisor has no reload');
+    if (supervisor === undefined) throw new Error('there is no consumer to reload');
     await supervisor.reload();
   },
 

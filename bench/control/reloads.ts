@@ -1,6 +1,5 @@
 /** A reload of the module while tasks come in at a steady rate: nothing may be lost, nothing may fail, nothing may stand still. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Supervisor } from '../../src/actors/supervisor.js';
 import { poll } from '../../test/support/poll.js';
 import type { Bench } from '../bench.js';
 import { untilEnded } from '../drain.js';
@@ -24,7 +23,6 @@ const TARGET_PAUSE_MS = 250;
 
 export function reload(bench: Bench, { quick }: ControlOptions): Scenario {
   const perSecond = quick ? QUICK_PER_SECOND : PER_SECOND;
-  const contestant = control(bench, (stage) => reloadUnder(bench, stage, perSecond));
   return {
     name: 'reload',
     title: `the module is loaded anew under ${perSecond} tasks/s, ${CONTROL_WORKERS} workers; 0 lost and 0 failed or it is an error`,
@@ -35,7 +33,7 @@ export function reload(bench: Bench, { quick }: ControlOptions): Scenario {
       { name: 'repeated', unit: 'tasks that ran more than once', better: 'lower' },
     ],
     contestants: [
-      'reload' in Supervisor.prototype ? contestant : { ...contestant, unavailable: 'not available' },
+      control(bench, (stage) => reloadUnder(bench, stage, perSecond)),
       none('bullmq', 'its jobs run in the code that the process began with'),
     ],
   };

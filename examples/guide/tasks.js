@@ -1,7 +1,7 @@
 /** The tasks of the guide (docs/guide.md). This is the file that the consumer is given: huey-runtime tasks.js */
 // tasks.js
 import { setTimeout as sleep } from 'node:timers/promises';
-import { crontab, tuple } from 'huey-runtime';
+import { crontab, currentTask, tuple } from 'huey-runtime';
 import { huey } from './config.js'; // the huey that we made in config.js
 
 export const countBeans = huey.task(function countBeans(num) {
@@ -49,3 +49,26 @@ export const backUp = huey.task(
 export const restoreBackup = huey.task({ retries: 10, retryDelay: 1 }, async function restoreBackup() {
   return huey.lockTask('db-backup').run(() => 'Restored');
 });
+
+export const countStars = huey.task(function countStars() {
+  const { checkTimeout } = currentTask();
+  for (let stars = 0; ; stars++) checkTimeout(); // throws once it is canceled or out of time
+});
+
+export const watchSky = huey.task(async function watchSky() {
+  const { signal } = currentTask();
+  await sleep(3_600_000, undefined, { signal }); // ends with the signal, as fetch and streams do
+});
+
+export const spin = huey.task({ timeout: 1, grace: 0.5 }, function spin() {
+  console.log('-- spinning --');
+  while (true); // listens to nothing
+});
+
+export const sendMail = huey.task(
+  { concurrencyKey: (tenant) => `tenant:${tenant}`, concurrencyLimit: 1 },
+  async function sendMail(tenant, to) {
+    await sleep(200);
+    return `${tenant}: sent to ${to}`;
+  },
+);

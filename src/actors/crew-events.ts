@@ -6,6 +6,7 @@ import type { Logger } from './log.js';
 import type { Manifest } from './protocol.js';
 import type { TaskNews } from './task-news.js';
 import { textOf, type TaskReporter } from './task-reporter.js';
+import { threadError } from './thread-error.js';
 
 export interface CrewListeners {
   onManifest: (manifest: Manifest) => void;
@@ -21,6 +22,11 @@ export function crewEvents({ onManifest, onUnloadable, dispatcher, news, report,
   return {
     onManifest,
     onUnloadable,
+    onFalseStart: (error: ErrorInfo | undefined) => {
+      if (error === undefined) return log.info('the module loads again, threads are replaced');
+      const text = threadError(error).message.split('\n', 1)[0];
+      log.error('a worker thread cannot be replaced, the module does not load; the others go on with the code from before', { error: text });
+    },
     onPlace: (place) => dispatcher()?.add(place),
     onGone: (place, reason, expected) => {
       if (!expected) log.warn('a worker thread died; its tasks run again', { place: place.number, reason });

@@ -1,7 +1,7 @@
 /**
  * The threads of a consumer as a whole. Duties:
- *  1. keep as many places at work as there are workers, and, where tasks can time out, one warm spare beside them, so
- *     that the place of a thread that was ended is usable again at once;
+ *  1. keep as many places at work as there are workers, and warm spares beside them (spares.ts), so that the place of a
+ *     thread that was ended is usable again at once;
  *  2. start another thread for every one that is gone, and stop trying where threads die before they are ready;
  *  3. reload: start threads of the next code beside those that work, and have them take over all at once when the last
  *     one has loaded the module; those of the code before finish what they run and leave.
@@ -16,10 +16,15 @@ import { ThreadPool } from './pool.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import type { FinishedRun, Manifest, PendingSignal } from './protocol.js';
 import { Recycler, type RecycleLimits } from './recycler.js';
+import { lineWriter, type OutputOption } from './task-lines.js';
+import { TaskOutput } from './task-output.js';
+import { Spares } from './spares.js';
 import { threadImports } from './thread-imports.js';
 
+/** Where no thread is left that works. */
 const FALSE_STARTS_MAX = 5;
 const FALSE_START_PAUSE_MS = 500;
+const FALSE_START_PAUSE_MAX_MS = 10_000;
 
 export interface CrewOptions {
   module: string;
@@ -32,6 +37,8 @@ export interface CrewOptions {
   /** Of each thread; undefined: as node has it. */
   maxMemoryMib: number | undefined;
   imports: readonly string[];
+  /** Where what threads write with console goes; default 'tagged'. */
+  output?: OutputOption;
   openStorage: (port: MessagePort) => void;
 }
 
@@ -40,6 +47,8 @@ export interface CrewEvents {
   onManifest(manifest: Manifest): void;
   /** The module does not load, or threads die before they are ready. */
   onUnloadable(error: ErrorInfo): void;
+  /** A thread that shall replace another does not load the module, told once; undefined: one has loaded it again. */
+  onFalseStart(error: ErrorInfo | undefined): void;
   /** May be given work from now on. */
   onPlace(place: Place): void;
   onGone(place: Place, reason: string, expected: boolean): void;
@@ -60,14 +69,19 @@ export class Crew {
   readonly #events: CrewEvents;
   readonly #pool: ThreadPool;
   readonly #recycler: Recycler;
+  readonly #output: TaskOutput;
   readonly #all = new Set<Place>();
   readonly #working = new Set<Place>();
   /** Not counted among those that shall be there: of the next code while it loads, of the one before while it finishes. */
   readonly #aside = new Set<Place>();
+  readonly #spares: Spares;
   #next: Generation | undefined;
-  #spares = 0;
   #started = 0;
+  /** Attempts in a row to fill up that came to nothing. */
   #falseStarts = 0;
+  #gaveUp = false;
+  /** Nothing is started before its end. */
+  #pause: NodeJS.Timeout | undefined;
   #manifest: Manifest | undefined;
   #opened = false;
   #ending = false;
@@ -77,10 +91,12 @@ export class Crew {
   constructor(options: CrewOptions, events: CrewEvents) {
     this.#options = options;
     this.#events = events;
+    this.#output = new TaskOutput(lineWriter(options.output ?? 'tagged'));
     this.#recycler = new Recycler(options.recycle, () => {
       for (const place of this.#working) this.#recycler.look(place, performance.now());
       this.#recycleNext();
     });
+    this.#spares = new Spares({ most: options.workers, shed: () => this.#shed() });
     this.#pool = new ThreadPool({
       execArgv: threadImports(options.imports, options.module).flatMap((one) => ['--import', one]),
       maxMemoryMib: options.maxMemoryMib,
@@ -93,7 +109,7 @@ export class Crew {
   /** The storage is there: from now on ready places are given work. */
   open(): void {
     this.#opened = true;
-    this.#countSpares();
+    this.#spares.adopt(canTimeOut(this.#manifest));
     this.#fill();
     this.#employ();
   }
@@ -110,7 +126,7 @@ export class Crew {
       // The first one alone, as at the start: one that does not load costs one thread.
       this.#addTo(next);
       await next.loaded();
-      const most = this.#options.workers + this.#spares;
+      const most = this.#options.workers + this.#spares.wanted;
       while (next.places.size < most) this.#addTo(next);
       manifest = await next.loaded();
       adopt(manifest);
@@ -135,6 +151,8 @@ export class Crew {
   async endAll(how: 'quiet' | 'now'): Promise<void> {
     this.#ending = true;
     this.#recycler.end();
+    this.#spares.end();
+    clearTimeout(this.#pause);
     this.#next?.fail(new HueyException('the consumer stops, or starts anew, before the new code was loaded', 'stopped'));
     for (const place of this.#all) {
       if (how === 'quiet' && place.ready && place.idle) place.end();
@@ -154,12 +172,14 @@ export class Crew {
   }
 
   #fill(): void {
-    while (!this.#ending && this.#all.size - this.#aside.size < this.#wanted) this.#add();
+    while (!this.#ending && this.#pause === undefined && this.#all.size - this.#aside.size < this.#wanted) this.#add();
   }
 
-  /** One that is being replaced is there beside its replacement. */
+  /** One that is being replaced is there beside its replacement, and so is one that will have to be ended. */
   get #wanted(): number {
-    return this.#options.workers + this.#spares + (this.#recycler.leaving === undefined ? 0 : 1);
+    let deaf = 0;
+    for (const place of this.#working) if (place.deaf) deaf += 1;
+    return this.#options.workers + Math.max(this.#spares.wanted, deaf) + (this.#recycler.leaving === undefined ? 0 : 1);
   }
 
   #employ(): void {
@@ -172,8 +192,15 @@ export class Crew {
     }
   }
 
-  #countSpares(): void {
-    this.#spares = this.#manifest?.tasks.some(({ settings }) => settings.timeoutMs > 0) ? 1 : 0;
+  /** One at a time: a spare that is not needed any more. */
+  #shed(): void {
+    if (this.#ending || this.#all.size - this.#aside.size <= this.#wanted) return;
+    for (const place of this.#all) {
+      if (!place.ready || this.#working.has(place) || this.#aside.has(place)) continue;
+      place.retired = true;
+      place.end();
+      return;
+    }
   }
 
   #addTo(next: Generation): void {
@@ -191,7 +218,8 @@ export class Crew {
       place.retired = true;
     }
     for (const place of fresh) this.#aside.delete(place);
-    this.#countSpares();
+    this.#spares.adopt(canTimeOut(this.#manifest));
+    this.#startsAgain();
     this.#employ();
     for (const place of old) {
       this.#events.onLeaving(place);
@@ -206,11 +234,20 @@ export class Crew {
     const events = this.#events;
     const place = new Place(
       ++this.#started,
-      { pool: this.#pool, module, huey, seats, openStorage, tellHeap: this.#options.recycle.maxHeapMib !== undefined },
+      {
+        pool: this.#pool,
+        module,
+        huey,
+        seats,
+        openStorage,
+        tellHeap: this.#options.recycle.maxHeapMib !== undefined,
+        output: this.#output,
+      },
       {
         onReady: (one, manifest) => {
+          this.#spares.started(one.readyAt - one.startedAt);
           if (this.#next?.has(one) === true) return this.#next.ready(one, manifest);
-          this.#falseStarts = 0;
+          this.#startsAgain();
           if (this.#manifest === undefined) {
             this.#manifest = manifest;
             events.onManifest(manifest);
@@ -235,6 +272,8 @@ export class Crew {
           if (one.retired && one.idle) one.end();
         },
         onStray: (_, error) => events.onStray(error),
+        onDeaf: () => this.#fill(),
+        onKilled: (one) => this.#replace(one),
         onGone: (one, reason) => this.#gone(one, reason),
       },
     );
@@ -245,7 +284,6 @@ export class Crew {
   #gone(place: Place, reason: string): void {
     this.#all.delete(place);
     this.#recycler.gone(place);
-    const worked = this.#working.delete(place);
     const aside = this.#aside.delete(place);
     if (this.#next?.has(place) === true) this.#next.gone(place, reason);
     this.#events.onGone(place, reason, this.#ending || place.killed || place.retired || (aside && !place.retired));
@@ -254,10 +292,20 @@ export class Crew {
       return;
     }
     if (aside) return;
-    this.#employ();
-    if (worked || place.wasReady) this.#fill();
+    this.#replace(place);
+    if (place.wasReady) this.#fill();
     else if (!place.unloadable)
       this.#unloadable({ name: 'Error', message: `the thread died before the module was loaded: ${reason}`, code: 'false-start' });
+  }
+
+  /**
+   * Its place is a spare's at once: what is ended may have to wait for a processor until it is gone. Another thread is started
+   * only then, so that there are no more and more of them where native code holds those that were ended.
+   */
+  #replace(place: Place): void {
+    if (!this.#working.delete(place) || this.#ending) return;
+    this.#spares.lost();
+    this.#employ();
   }
 
   /** It leaves when another is warm: gets no more work then, and ends when it has nothing left. */
@@ -276,14 +324,36 @@ export class Crew {
     if (place.idle) place.end();
   }
 
-  /** At the first start there is nothing to go on with. Later there may be: the file may be in the middle of a change. */
+  /**
+   * At the first start there is nothing to go on with. Later there is, as long as a thread works with the code from before:
+   * the file may be in the middle of a change, and a reload of it was refused for the same reason.
+   */
   #unloadable(error: ErrorInfo): void {
-    if (this.#ending) return;
+    // Several that were started together count once.
+    if (this.#ending || this.#pause !== undefined || this.#gaveUp) return;
     this.#falseStarts += 1;
-    if (!this.#opened || this.#falseStarts > FALSE_STARTS_MAX) {
+    if (!this.#opened || (this.#falseStarts > FALSE_STARTS_MAX && this.#working.size === 0)) {
+      this.#gaveUp = true;
       this.#events.onUnloadable(error);
       return;
     }
-    setTimeout(() => this.#fill(), FALSE_START_PAUSE_MS * this.#falseStarts);
+    if (this.#falseStarts === 1) this.#events.onFalseStart(error);
+    const pauseMs = Math.min(FALSE_START_PAUSE_MAX_MS, FALSE_START_PAUSE_MS * this.#falseStarts);
+    this.#pause = setTimeout(() => {
+      this.#pause = undefined;
+      this.#fill();
+    }, pauseMs);
   }
+
+  #startsAgain(): void {
+    if (this.#falseStarts === 0) return;
+    this.#falseStarts = 0;
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#events.onFalseStart(undefined);
+  }
+}
+
+function canTimeOut(manifest: Manifest | undefined): boolean {
+  return manifest?.tasks.some(({ settings }) => settings.timeoutMs > 0) ?? false;
 }

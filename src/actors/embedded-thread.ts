@@ -6,12 +6,14 @@ import { silentLogger, type LogFields, type Logger, type LogLevel } from './log.
 import { Supervisor } from './supervisor.js';
 import type { RunSummary, SupervisorEvents } from './supervisor-events.js';
 import type { SupervisorOptions } from './supervisor-options.js';
+import { costOf, OUTPUT_MAX_COST } from './output-budget.js';
+import type { TaskLine } from './task-lines.js';
 
 export interface EmbeddedData {
-  options: Omit<SupervisorOptions, 'logger'>;
+  options: Omit<SupervisorOptions, 'logger' | 'output'>;
   /** Answers the handle. */
   inbox: MessagePort;
-  /** Log lines and events for the host. */
+  /** Log lines, events and what tasks wrote, for the host; it answers with what it has written. */
   outbox: MessagePort;
   /** Names of events that the host listens to. */
   wanted: string[];
@@ -28,12 +30,13 @@ export interface EmbeddedMethods {
 type EventName = keyof SupervisorEvents;
 
 export type FromEmbedded =
+  | { kind: 'line'; line: TaskLine }
   | { kind: 'log'; level: LogLevel; message: string; fields: LogFields | undefined }
   | { kind: 'event'; name: 'fault'; message: string }
   | { kind: 'event'; name: Exclude<EventName, 'fault'>; event: unknown };
 
 const { options, inbox, outbox, wanted } = workerData as EmbeddedData;
-const supervisor = new Supervisor({ ...options, logger: remoteLogger() });
+const supervisor = new Supervisor({ ...options, logger: remoteLogger(), output: remoteOutput() });
 const listeners = new Map<string, (event: unknown) => void>();
 
 supervisor.on('fault', ({ message }) => post({ kind: 'event', name: 'fault', message }));
@@ -67,6 +70,27 @@ function want(names: string[]): void {
 function remoteLogger(): Logger {
   const at = (level: LogLevel) => (message: string, fields?: LogFields) => post({ kind: 'log', level, message, fields });
   return { ...silentLogger, info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** A host that blocks its loop writes nothing meanwhile: then what it has not taken is not to grow. */
+function remoteOutput(): (line: TaskLine) => void | Promise<void> {
+  let unwritten = 0;
+  let caughtUp: Promise<void> | undefined;
+  let wake: () => void = () => undefined;
+  outbox.on('message', (cost: number) => {
+    unwritten -= cost;
+    if (unwritten >= OUTPUT_MAX_COST / 2) return;
+    caughtUp = undefined;
+    wake();
+  });
+  return (line) => {
+    post({ kind: 'line', line });
+    unwritten += costOf(line.text);
+    if (unwritten < OUTPUT_MAX_COST) return;
+    return (caughtUp ??= new Promise((resolve) => {
+      wake = resolve;
+    }));
+  };
 }
 
 function post(message: FromEmbedded): void {

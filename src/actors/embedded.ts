@@ -13,6 +13,8 @@ import { verdict, type Health } from './health.js';
 import { silentLogger, type Logger } from './log.js';
 import type { RunSummary, SupervisorEvents } from './supervisor-events.js';
 import { checkSupervisorOptions, type SupervisorOptions } from './supervisor-options.js';
+import { costOf } from './output-budget.js';
+import { lineWriter, type LineWriter, type TaskLine } from './task-lines.js';
 import { within } from './within.js';
 
 /** The module may take long to load, and a storage that is away is waited for. */
@@ -26,6 +28,7 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: SupervisorOptions;
   readonly #log: Logger;
   readonly #graceMs: number;
+  readonly #write: LineWriter;
   #worker: Worker | undefined;
   #remote: ActorRef<EmbeddedMethods> | undefined;
   #stopped: Promise<void> | undefined;
@@ -42,14 +45,16 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
     super();
     this.#options = options;
     this.#log = options.logger ?? silentLogger;
-    this.#graceMs = checkSupervisorOptions(options).graceMs;
+    const { graceMs, output } = checkSupervisorOptions(options);
+    this.#graceMs = graceMs;
+    this.#write = lineWriter(output);
   }
 
   async start(): Promise<void> {
     if (this.#worker) throw new HueyException('a supervisor starts once; make another one', 'started-before');
     const down = new MessageChannel();
     const up = new MessageChannel();
-    const { logger: _, ...options } = this.#options;
+    const { logger: _, output: __, ...options } = this.#options;
     const data: EmbeddedData = {
       options: { ...options, module: String(options.module), cwd: path.resolve(options.cwd ?? '.') },
       inbox: down.port2,
@@ -129,7 +134,8 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
 
   #listen(port: MessagePort, worker: Worker): void {
     port.on('message', (message: FromEmbedded) => {
-      if (message.kind === 'log') this.#log[message.level](message.message, message.fields);
+      if (message.kind === 'line') this.#line(port, message.line);
+      else if (message.kind === 'log') this.#log[message.level](message.message, message.fields);
       else if (message.name === 'fault') this.#fault(new Error(message.message));
       else this.emit(message.name, message.event as never);
       if (message.kind === 'event' && message.name === 'ready') this.#tellReady();
@@ -142,6 +148,14 @@ export class EmbeddedSupervisor extends EventEmitter<SupervisorEvents> {
       port.close();
       if (this.#stopped === undefined) this.#fault(this.#failure ?? new Error('the supervisor thread ended'));
     });
+  }
+
+  /** The thread has no more under way than it knows to be written. */
+  #line(port: MessagePort, line: TaskLine): void {
+    const written = (): void => port.postMessage(costOf(line.text));
+    const writing = this.#write(line);
+    if (writing === undefined) written();
+    else void writing.catch(() => undefined).then(written);
   }
 
   #fault(error: Error): void {

@@ -4,4 +4,5 @@ export { createSupervisors, type SupervisorGroupOptions } from './supervisor-gro
 export type { ConsumerState, Health, Verdict } from './health.js';
 export type { SupervisorOptions } from './supervisor-options.js';
 export type { RunSummary, SupervisorEvents, TaskEvent } from './supervisor-events.js';
+export type { LineWriter, OutputOption, TaskLine } from './task-lines.js';
 export { createLogger, type Logger, type LogFields, type LogLevel, type LogOptions } from './log.js';

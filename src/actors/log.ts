@@ -28,11 +28,16 @@ export function createLogger(options: LogOptions): Logger {
   const at = (level: LogLevel) =>
     ORDER[level] < ORDER[options.level]
       ? nothing
-      : (message: string, fields: LogFields = {}) => options.write(`${line(options, level, message, fields)}\n`);
+      : (message: string, fields?: LogFields) => options.write(logLine(options, level, message, fields));
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
-function line(options: LogOptions, level: LogLevel, message: string, fields: LogFields): string {
+/** With its newline. */
+export function logLine(options: Omit<LogOptions, 'level' | 'write'>, level: LogLevel, message: string, fields: LogFields = {}): string {
+  return `${textOf(options, level, message, fields)}\n`;
+}
+
+function textOf(options: Omit<LogOptions, 'level' | 'write'>, level: LogLevel, message: string, fields: LogFields): string {
   const now = new Date();
   if (options.format === 'json') return JSON.stringify({ time: now.toISOString(), level, message, ...fields });
   const dim = (text: string): string => (options.colors ? `\u001b[90m${text}\u001b[0m` : text);

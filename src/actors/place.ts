@@ -13,6 +13,7 @@ import { stackProbe } from './stack-probe.js';
 import type { ThreadPool } from './pool.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import type { FinishedRun, FromThread, Manifest, PendingSignal, SessionStart, ToThread } from './protocol.js';
+import type { TaskOutput, ThreadOutput } from './task-output.js';
 
 const LANES = 2;
 /** Native code that does not return keeps a terminated thread alive; waiting longer for its end helps nobody. */
@@ -30,6 +31,10 @@ export interface PlaceEvents {
   onStarted(place: Place, lane: Lane, slot: number): void;
   onChunkEnd(place: Place, lane: Lane): void;
   onStray(place: Place, error: ErrorInfo): void;
+  /** It did not react when a run of it was stopped: it will most likely have to be ended. */
+  onDeaf(place: Place): void;
+  /** It is ended whatever it does, and is given nothing more. `onGone` follows, which may take a busy machine long. */
+  onKilled(place: Place): void;
   /** The thread is gone; the lanes still tell what it held. */
   onGone(place: Place, reason: string): void;
 }
@@ -43,6 +48,7 @@ export interface PlaceStart {
   openStorage: (port: MessagePort) => void;
   /** Whether the thread shall tell how much its heap holds. */
   tellHeap: boolean;
+  output: TaskOutput;
 }
 
 export class Place {
@@ -57,8 +63,11 @@ export class Place {
   movedAt = 0;
   /** It may be given nothing: something exclusive runs or waits, or what it had did not start though there were seats; until something moves. */
   blocked = false;
+  readonly startedAt = performance.now();
   /** When it had loaded the module. */
   readyAt = 0;
+  /** It did not react to the last soft stop. */
+  deaf = false;
   /** In use behind its last chunk, where that is asked for. */
   heapBytes = 0;
   /** Tasks that it was given. */
@@ -76,10 +85,11 @@ export class Place {
   readonly #events: PlaceEvents;
   readonly #port: MessagePort;
   readonly #storagePort: MessagePort;
+  readonly #output: ThreadOutput;
   readonly #kill = new AbortController();
   #threadId = -1;
 
-  constructor(number: number, { pool, module, huey, seats, openStorage, tellHeap }: PlaceStart, events: PlaceEvents) {
+  constructor(number: number, { pool, module, huey, seats, openStorage, tellHeap, output }: PlaceStart, events: PlaceEvents) {
     this.number = number;
     this.seats = seats;
     // With several seats a lane for each, so that one task that takes long holds back no seat but its own; and one ahead.
@@ -88,6 +98,7 @@ export class Place {
         ? Array.from({ length: LANES }, (_, i) => new Lane(i, ARENA_BYTES))
         : Array.from({ length: seats + 1 }, (_, i) => new Lane(i, SMALL_ARENA_BYTES));
     this.#events = events;
+    this.#output = output.open();
     const control = new MessageChannel();
     const storage = new MessageChannel();
     this.#port = control.port1;
@@ -105,6 +116,7 @@ export class Place {
       lanes: this.lanes.map((lane) => lane.memory.buffer),
       concurrency: seats,
       tellHeap,
+      output: this.#output.budget,
     };
     void this.#live(pool.run(start, [control.port2, storage.port2], this.#kill.signal), closed);
   }
@@ -129,6 +141,8 @@ export class Place {
 
   /** Asks where the thread is, for the sake of this run; told by then or not at all. */
   locate(lane: Lane, slot: number): void {
+    this.deaf = true;
+    this.#events.onDeaf(this);
     const run = lane.runs.get(slot);
     stackProbe.ask(this.#threadId, (stack) => {
       // What runs there may be another one by now.
@@ -142,11 +156,12 @@ export class Place {
 
   /** The hard stop, whatever the thread does. `onGone` follows. */
   kill(): void {
-    if (this.#state === 'gone') return;
+    if (this.#state === 'gone' || this.killed) return;
     this.#state = 'ending';
     this.killed = true;
     stackProbe.leave(this.#threadId);
     this.#kill.abort();
+    this.#events.onKilled(this);
   }
 
   /** The quiet end of an idle thread. `onGone` follows. */
@@ -160,6 +175,7 @@ export class Place {
     if (this.#state === 'gone') return;
     if (typeof message === 'number') {
       const lane = this.#lane(message);
+      this.deaf = false;
       if (lane) this.#events.onChunkEnd(this, lane);
       return;
     }
@@ -170,6 +186,7 @@ export class Place {
         break;
       }
       case 'heard':
+        this.deaf = false;
         this.#lane(message.lane)?.wheres.set(message.slot, AWAITING);
         break;
       case 'started': {
@@ -187,6 +204,9 @@ export class Place {
         if (lane) this.#events.onCompletion(this, lane, message.bytes);
         break;
       }
+      case 'console':
+        this.#output.line(message.line);
+        break;
       case 'heap':
         this.heapBytes = message.bytes;
         break;
@@ -222,12 +242,13 @@ export class Place {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, DEATH_WAIT_MS);
     });
-    // A thread that never came to its first message held nothing.
-    if (this.wasReady) await Promise.race([closed, late]);
+    // One that was ended before it had loaded the module has nothing to tell; one that died tells what it wrote before.
+    if (this.wasReady || !this.killed) await Promise.race([closed, late]);
     clearTimeout(timer);
     this.#port.close();
     this.#storagePort.close();
     this.#state = 'gone';
+    this.#output.end();
     this.#events.onGone(this, reason);
   }
 

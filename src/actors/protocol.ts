@@ -6,6 +6,7 @@ import type { TaskManifest } from '../runtime/registry.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import type { SignalName } from '../runtime/signals.js';
 import type { HueySettings } from '../runtime/worker-context.js';
+import type { TaskLine } from './task-lines.js';
 
 /** What a thread needs to live: the argument of its one long run in the pool. */
 export interface SessionStart {
@@ -22,6 +23,8 @@ export interface SessionStart {
   concurrency: number;
   /** Tell what the heap holds behind each chunk. */
   tellHeap: boolean;
+  /** What of its output is under way (output-budget.ts). */
+  output: SharedArrayBuffer;
 }
 
 export type ToThread =
@@ -64,6 +67,8 @@ export type FromThread =
   | { kind: 'outcome'; lane: number; slot: number; outcome: Outcome; ran?: RunFigures }
   /** A completion that found no room in the arena. */
   | { kind: 'completion'; lane: number; bytes: Uint8Array }
+  /** Written with console. */
+  | { kind: 'console'; line: TaskLine }
   /** What is in use of the thread's heap. */
   | { kind: 'heap'; bytes: number }
   /** An error that no task is running for: a timer that an ended task left behind. */

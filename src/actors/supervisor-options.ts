@@ -7,6 +7,7 @@ import { checkInstanceName } from '../runtime/storage/checks.js';
 import type { HealthSettings } from './health-signs.js';
 import type { Logger } from './log.js';
 import type { RecycleLimits } from './recycler.js';
+import { checkOutput, type OutputOption } from './task-lines.js';
 
 export interface SupervisorOptions {
   /** The user's module: a path, seen from `cwd`, or a file: URL. */
@@ -62,6 +63,12 @@ export interface SupervisorOptions {
   /** A file that is touched every 5 seconds while the consumer lives; seen from `cwd`. Default: none. */
   healthFile?: string;
   logger?: Logger;
+  /**
+   * Where the text goes that tasks, and the module while it loads, write with `console`: 'tagged': to standard output and standard
+   * error, with the task's name and id before each line; 'plain': the same as it is; a function: gets each piece, and must not throw.
+   * Where it gives a promise, threads have no room for more until that is settled. Default 'tagged'.
+   */
+  output?: OutputOption;
 }
 
 export interface SupervisorSettings {
@@ -80,6 +87,7 @@ export interface SupervisorSettings {
   instance: string | undefined;
   strict: boolean;
   health: HealthSettings;
+  output: OutputOption;
 }
 
 /** Whom nobody else can ask; a probe of Kubernetes needs 0.0.0.0. */
@@ -118,6 +126,7 @@ export function checkSupervisorOptions(options: SupervisorOptions): SupervisorSe
     flush: options.flushLocks === true ? 'all' : [...new Set(options.extraLocks ?? [])],
     instance: options.instance === undefined ? undefined : checkInstanceName(options.instance),
     strict: options.strict ?? false,
+    output: checkOutput(options.output),
     health: {
       port: options.healthPort === undefined ? undefined : whole('healthPort', options.healthPort, 0, PORT_MAX),
       host: options.healthHost ?? HEALTH_HOST,

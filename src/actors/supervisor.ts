@@ -34,7 +34,7 @@ import { OutageLog } from './outage-log.js';
 import type { Manifest } from './protocol.js';
 import { checkReload, Reloader } from './reload.js';
 import { StepCalls } from './step-calls.js';
-import { StorageDoor } from './storage-port.js';
+import { StorageDoor } from './storage-door.js';
 import type { RunSummary, SupervisorEvents } from './supervisor-events.js';
 import { checkSupervisorOptions, type SupervisorOptions, type SupervisorSettings } from './supervisor-options.js';
 import { SupportingActors } from './supporting-actors.js';
@@ -155,11 +155,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       {
         module: moduleUrl(module, cwd),
         huey,
-        workers: this.#settings.workers,
-        concurrency: this.#settings.concurrency,
-        recycle: this.#settings.recycle,
-        maxMemoryMib: this.#settings.maxMemoryMib,
-        imports: this.#settings.imports,
+        ...this.#settings,
         openStorage: (port) => {
           if (this.#door) this.#door.open(port);
           else this.#knocking.push(port);

@@ -22,6 +22,7 @@ import { loadHuey } from './module-loader.js';
 import type { FinishedRun, FromThread, PendingSignal, SessionStart, ToThread } from './protocol.js';
 import { Run } from './run.js';
 import { PortStorage } from './storage-port.js';
+import { takeConsole } from './task-console.js';
 
 type Chunk = Extract<ToThread, { kind: 'chunk' }>;
 
@@ -30,6 +31,7 @@ export async function session(start: SessionStart): Promise<void> {
   const storage = new PortStorage(start.storagePort);
   const context: WorkerContext = workerContext() ?? { storage, hueys: [] };
   enterWorker(context);
+  takeConsole(start.port, start.output);
   let huey: HueyCore;
   try {
     huey = await loadHuey(start.module, start.huey, context.hueys);

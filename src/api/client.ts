@@ -4,7 +4,6 @@ import type { Message } from '../runtime/message.js';
 import type { PayloadCodec } from '../runtime/payload-codec.js';
 import type { ChordPlan, Counts, EnqueueItem, EnqueueReply, Mark, MarkTarget, ProducerStorage } from '../runtime/storage.js';
 import type { HueySettings } from '../runtime/worker-context.js';
-import { cancel } from './cancel.js';
 import { keepAlive } from './keep-alive.js';
 import { Outbox, type Conflicts, type OutboxItem } from './outbox.js';
 import { ResultWaiter } from './result-waiter.js';
@@ -102,7 +101,11 @@ export class Client {
   /** True where it will end as canceled. */
   cancel(id: string): Promise<boolean> {
     const { codec, onCanceled } = this;
-    return this.call((storage) => cancel(storage, id, { codec, resultTtlMs: this.settings.resultTtlMs, onCanceled }));
+    return this.call(async (storage) => {
+      // Rarely needed, and paid by every start of a thread.
+      const { cancel } = await import('./cancel.js');
+      return cancel(storage, id, { codec, resultTtlMs: this.settings.resultTtlMs, onCanceled });
+    });
   }
 
   async isRevoked(target: MarkTarget): Promise<boolean> {

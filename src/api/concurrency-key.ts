@@ -1,5 +1,4 @@
 /** The options `concurrencyKey` and `concurrencyLimit`: at most so many calls with the same key run at once, over all consumers. */
-import { createHash } from 'node:crypto';
 import { ConfigurationError } from '../runtime/errors.js';
 import { CONCURRENCY_KEY_MAX_CHARS, CONCURRENCY_MAX } from '../runtime/limits.js';
 import type { Slot } from '../runtime/message.js';
@@ -50,7 +49,7 @@ function slotKey(text: string): string {
   const whole = text.replaceAll(/\p{Surrogate}/gu, '\ufffd');
   const written = whole.replaceAll(/[^!$&-[\]-~]/gu, encodeURIComponent);
   if (written.length <= CONCURRENCY_KEY_MAX_CHARS) return written;
-  return `#${createHash('sha256').update(whole).digest('base64url')}`;
+  return `#${process.getBuiltinModule('node:crypto').createHash('sha256').update(whole).digest('base64url')}`;
 }
 
 function checkKey(key: unknown, what: string): string {

@@ -50,6 +50,11 @@ export function currentTask(): CurrentTask {
   return task;
 }
 
+/** As currentTask, but undefined outside a task. */
+export function runningTask(): CurrentTask | undefined {
+  return running().getStore();
+}
+
 /** Which run this is part of; undefined outside a task. */
 export function currentRun(): RunInfo | undefined {
   return (running().getStore() as { readonly [RUN]?: RunInfo } | undefined)?.[RUN];

@@ -3,7 +3,6 @@
  * the holder is the run, and the lock ends with it, whoever ended it; elsewhere the holder is this process, which renews
  * its lease. A lock is no fence against a run that was taken for dead and goes on.
  */
-import { randomBytes } from 'node:crypto';
 import { HueyException, LockUnavailable } from '../runtime/errors.js';
 import { BEATS_PER_LEASE, LEASE_MS } from '../runtime/limits.js';
 import type { LockOwner } from '../runtime/storage.js';
@@ -32,7 +31,7 @@ export class Lock implements Around {
 
   /** For `await using`. @throws LockUnavailable */
   async acquire(): Promise<HeldLock> {
-    const token = randomBytes(12).toString('base64url');
+    const token = process.getBuiltinModule('node:crypto').randomBytes(12).toString('base64url');
     const run = currentRun();
     const owner = ownerOf(token, run?.queue === this.#queue ? run : undefined);
     if (!(await this.#client.call((storage) => storage.acquireLock(this.name, owner)))) {

@@ -1,5 +1,4 @@
 /** What ioredis takes, and how it becomes data that can cross to the threads of a consumer. */
-import { lookup, resolveSrv } from 'node:dns';
 import type { Cluster, RedisOptions } from '../runtime/storage/redis-types.js';
 import { ConfigurationError } from '../runtime/errors.js';
 
@@ -76,15 +75,14 @@ const OWN_BUSINESS = new Set([
   'clusterRetryStrategy',
   'clusterNodeRetryStrategy',
 ]);
-/** What a Cluster uses where nothing is said. */
-const DEFAULT_FUNCTIONS = new Set<unknown>([lookup, resolveSrv]);
 
 /** Options without functions. Those that would be missed are refused rather than dropped. @throws ConfigurationError */
 export function redisOptionsAsData(options: object): Record<string, unknown> {
   const data: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || OWN_BUSINESS.has(key) || DEFAULT_FUNCTIONS.has(value)) continue;
+    if (value === undefined || OWN_BUSINESS.has(key)) continue;
     if (typeof value === 'function') {
+      if (isDefault(value)) continue;
       throw new ConfigurationError(
         `the option ${key} of the Redis client is a function, which cannot be handed to the consumer's threads`,
         'bad-option',
@@ -103,6 +101,12 @@ export function clusterAsData(cluster: Cluster): { nodes: unknown[]; options: Re
     throw new ConfigurationError('the nodes of this Cluster cannot be read; is it one of ioredis?', 'bad-option');
   const nodes = (startupNodes as unknown[]).map((node) => (isPlain(node) ? redisOptionsAsData(node) : node));
   return { nodes, options: redisOptionsAsData(cluster.options) };
+}
+
+/** What a Cluster uses where nothing is said. The module is loaded only here: every start of a thread would pay for it. */
+function isDefault(value: unknown): boolean {
+  const { lookup, resolveSrv } = process.getBuiltinModule('node:dns');
+  return value === lookup || value === resolveSrv;
 }
 
 function isPlain(value: unknown): value is object {

@@ -4,8 +4,6 @@
  */
 import type { ConnectionSpec } from '../runtime/connection.js';
 import { HueyException } from '../runtime/errors.js';
-import { createStorage } from '../runtime/storage/create.js';
-import { memoryClock } from '../runtime/storage/memory-clocks.js';
 import type { ProducerStorage } from '../runtime/storage.js';
 import { workerContext } from '../runtime/worker-context.js';
 import type { ImmediateCore } from './immediate.js';
@@ -72,6 +70,7 @@ export function closedError(): HueyException {
 export async function openStorage(queue: string, connection: ConnectionSpec): Promise<OpenStorage> {
   const context = workerContext();
   if (context !== undefined && (context.queue === undefined || context.queue === queue)) return { storage: context.storage };
+  const { createStorage } = await import('../runtime/storage/create.js');
   const storage = await createStorage(queue, connection);
   return { storage, close: () => storage.close() };
 }
@@ -79,6 +78,7 @@ export async function openStorage(queue: string, connection: ConnectionSpec): Pr
 /** A queue in memory that runs what it is given. */
 export async function openImmediate(huey: ImmediateCore): Promise<OpenStorage> {
   const { ImmediateStorage } = await import('./immediate.js');
+  const { memoryClock } = await import('../runtime/storage/memory-clocks.js');
   const storage = new ImmediateStorage(huey, { now: memoryClock(huey.name) });
   return { storage, close: () => storage.close() };
 }

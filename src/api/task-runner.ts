@@ -72,7 +72,7 @@ export class TaskRunner {
       const text = parts[0];
       const head = readHead(text, -2);
       const body = this.#open(head, parts[1]);
-      owner.dueAt = dueAtOf(head, body);
+      owner.dueAt = dueAtOf(head, body, parts[2]);
       if (!isPlain(text, -2) && head.expiresAt > 0 && head.expiresAt <= storageNow(skewMs)) return { kind: 'expired' };
       const definition = this.#huey.registry.get(head.name);
       if (definition === undefined) return { kind: 'unknown-task' };

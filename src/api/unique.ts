@@ -1,5 +1,4 @@
 /** The option `unique`: while a call with a key waits (or runs), a second one with this key is not made. */
-import { createHash } from 'node:crypto';
 import { type DurationInput } from '../runtime/clock.js';
 import { ConfigurationError } from '../runtime/errors.js';
 import { DELAY_MAX_MS, UNIQUE_KEY_MAX_CHARS } from '../runtime/limits.js';
@@ -56,7 +55,7 @@ export function uniqueKey(rule: UniqueRule, taskName: string, args: readonly unk
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
+  return process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('base64url');
 }
 
 function wrong(what: string, why: string): ConfigurationError {

@@ -8,7 +8,6 @@
  * BUCKET_LIFE_MS, so that results and the memory of enqueued ids can be kept by bucket (one key with one expiry for
  * thousands of tasks). Any other text may be given as an id; then it is its own bucket.
  */
-import { randomBytes } from 'node:crypto';
 import { ConfigurationError } from './errors.js';
 import { ID_MAX_CHARS, MINUTE_MS } from './limits.js';
 
@@ -22,7 +21,7 @@ const GENERATED = /^[0-9a-z]{19}$/;
 /** Printable ASCII without blanks, quotes and backslashes: it stands unescaped in the head of a message. */
 const ALLOWED = /^[!#-[\]-~]+$/;
 
-const SEQUENCES: readonly string[] = Array.from({ length: BUCKET_IDS }, (_, n) => n.toString(36).padStart(3, '0'));
+let sequences: readonly string[] | undefined;
 
 export class IdGenerator {
   #bucket = '';
@@ -36,7 +35,9 @@ export class IdGenerator {
 
   next(): string {
     if (this.#used >= BUCKET_IDS || this.#now() - this.#startedAt > BUCKET_LIFE_MS) this.#turn();
-    return this.#bucket + (SEQUENCES[this.#used++] ?? '');
+    // Made at the first call: threads that only work never come here.
+    sequences ??= Array.from({ length: BUCKET_IDS }, (_, n) => n.toString(36).padStart(3, '0'));
+    return this.#bucket + (sequences[this.#used++] ?? '');
   }
 
   #turn(): void {
@@ -59,6 +60,11 @@ export function bucketOf(id: string): string {
 /** A random name for one life of a consumer: the token of its leases. */
 export function newConsumerId(): string {
   return randomBytes(9).toString('base64url');
+}
+
+/** By a module that is loaded when it is needed: every start of a thread would pay for it. */
+function randomBytes(count: number): Buffer {
+  return process.getBuiltinModule('node:crypto').randomBytes(count);
 }
 
 /** @throws ConfigurationError where the text cannot be an id. */

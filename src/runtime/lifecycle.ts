@@ -37,7 +37,7 @@ import {
   SECOND_MS,
   UNKNOWN_TASK_TTL_MS,
 } from './limits.js';
-import { idOf, withHead, type Body, type Message, type Stage } from './message.js';
+import { idOf, withHead, type Body, type Head, type Message, type Notes, type Stage } from './message.js';
 import type { PayloadCodec } from './payload-codec.js';
 import { encode } from './serializer.js';
 import type { Effects, EnqueueItem, Transition } from './storage.js';
@@ -120,14 +120,12 @@ export function decide(text: string, message: Message, outcome: Outcome, context
     case 'timeout':
       return afterFailure(text, message, outcome.error, 'timeout', context);
     case 'retry': {
-      const again = withHead(text, { ...head, attempts: head.attempts + 1 });
-      const delayMs = Math.min(DELAY_MAX_MS, outcome.delayMs);
-      return { transition: requeue(head.id, again, delayMs, 'tail'), signal: 'retrying', delayMs };
+      return retrying(text, message, head, Math.min(DELAY_MAX_MS, outcome.delayMs), context);
     }
     case 'cancel': {
       const retry = outcome.retry ?? head.retries > 0;
       if (!retry) return settle(message, 'canceled', JSON.stringify({ reason: outcome.reason }), context.resultTtlMs, 'canceled', context);
-      return { ...spendRetry(text, message), signal: 'canceled' };
+      return { ...spendRetry(text, message, context), signal: 'canceled' };
     }
     case 'locked':
       return afterFailure(text, message, outcome.error, 'locked', context);
@@ -180,7 +178,7 @@ function afterFailure(
 ): Decision {
   const { head } = message;
   if (head.retries > 0) {
-    const again = spendRetry(text, message);
+    const again = spendRetry(text, message, context);
     if (context.intermediateErrors !== true || message.body.onError === undefined) return again;
     const handler = forAttempt(message.body.onError, head.attempts + 1);
     return { ...again, transition: withEffects(again.transition, handling(handler, error, context)) };
@@ -219,15 +217,23 @@ function afterRateLimit(
   if (!outcome.retry && head.retries === 0) return afterFailure(text, message, outcome.error, 'rate-limited', context);
   const delayMs = retryDelayMs(message) || Math.min(DELAY_MAX_MS, outcome.resetMs);
   const retries = outcome.retry ? head.retries : head.retries - 1;
-  const again = withHead(text, { ...head, attempts: head.attempts + 1, retries });
+  return retrying(text, message, { ...head, retries }, delayMs, context);
+}
+
+function spendRetry(text: string, message: Message, context: DecisionContext): Decision {
+  const { head } = message;
+  return retrying(text, message, { ...head, retries: Math.max(0, head.retries - 1) }, retryDelayMs(message), context);
+}
+
+/** One attempt more has ended. */
+function retrying(text: string, message: Message, head: Head, delayMs: number, context: DecisionContext): Decision {
+  const again = withHead(text, { ...head, attempts: head.attempts + 1 }, dueAgain(message, delayMs, context));
   return { transition: requeue(head.id, again, delayMs, 'tail'), signal: 'retrying', delayMs };
 }
 
-function spendRetry(text: string, message: Message): Decision {
-  const { head } = message;
-  const delayMs = retryDelayMs(message);
-  const again = withHead(text, { ...head, attempts: head.attempts + 1, retries: Math.max(0, head.retries - 1) });
-  return { transition: requeue(head.id, again, delayMs, 'tail'), signal: 'retrying', delayMs };
+/** For its accounts: what it waits from then on is the wait of its next attempt. */
+function dueAgain({ notes }: Message, delayMs: number, { now }: DecisionContext): Notes {
+  return { ...notes, retryAt: Math.floor(now + delayMs) };
 }
 
 /** Only a death that it surely caused counts towards being dead; one among several is a suspect and will run alone. */
@@ -239,8 +245,10 @@ function afterCrash(
 ): Decision {
   const { head } = message;
   const charged = alone ? { ...head, deaths: head.deaths + 1 } : { ...head, lapses: head.lapses + 1 };
-  const again = withHead(text, { ...charged, attempts: head.attempts + 1 });
-  if (charged.deaths > DEATHS_MAX) return bury(message, again, `its thread died ${charged.deaths} times: ${reason}`, context);
+  const counted = { ...charged, attempts: head.attempts + 1 };
+  if (charged.deaths > DEATHS_MAX)
+    return bury(message, withHead(text, counted), `its thread died ${charged.deaths} times: ${reason}`, context);
+  const again = withHead(text, counted, dueAgain(message, 0, context));
   return { transition: requeue(head.id, again, 0, 'head'), signal: 'crashed' };
 }
 

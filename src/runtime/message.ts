@@ -121,6 +121,8 @@ export interface Body {
 export interface Notes {
   /** Since when consumers have seen a task name or version that they do not know; ms by the storage's clock. */
   unknownSince?: number;
+  /** When it could be tried again, after its last attempt; ms by the storage's clock. */
+  retryAt?: number;
 }
 
 export interface Message {

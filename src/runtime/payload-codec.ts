@@ -14,9 +14,9 @@
  *
  * A value of another serializer than the built-in one is the tag {"$huey":["custom","<text>"]}, each argument by itself,
  * so that what one stage hands to the next can be added without knowing that serializer.
+ *
+ * Plain messages need neither crypto nor zlib, and every start of a thread would pay for them: they are loaded where they are used.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { ConfigurationError, MalformedMessage, PayloadError } from './errors.js';
 import { COMPRESSION_MIN_CHARS, MESSAGE_MAX_BYTES } from './limits.js';
 import { checkBody, decodeMessageWith, MESSAGE_VERSION, type Body, type Message } from './message.js';
@@ -62,7 +62,8 @@ export class PayloadCodec {
   encodeBody(id: string, name: string, bodyText: string): string {
     if (!this.#zips && this.#keys.length === 0) return bodyText;
     let rest = bodyText;
-    if (this.#zips && bodyText.length >= COMPRESSION_MIN_CHARS) rest = ZIPPED + gzipSync(bodyText).toString('base64');
+    if (this.#zips && bodyText.length >= COMPRESSION_MIN_CHARS)
+      rest = ZIPPED + process.getBuiltinModule('node:zlib').gzipSync(bodyText).toString('base64');
     const [key] = this.#keys;
     if (key !== undefined) rest = `${SIGNED}${this.#mac(key, id, name, rest).toString('base64url')}.${rest}`;
     return rest === bodyText ? bodyText : JSON.stringify(rest);
@@ -136,7 +137,7 @@ export class PayloadCodec {
     let valid = false;
     for (const key of this.#keys) {
       const expected = this.#mac(key, id, name, rest);
-      if (mac.length === expected.length && timingSafeEqual(mac, expected)) valid = true;
+      if (mac.length === expected.length && process.getBuiltinModule('node:crypto').timingSafeEqual(mac, expected)) valid = true;
     }
     if (!valid) throw new MalformedMessage(`the message of task ${id} is not signed with a key of this Huey`);
     return rest;
@@ -144,7 +145,11 @@ export class PayloadCodec {
 
   /** None of the parts before the rest can hold a line break. */
   #mac(key: string, id: string, name: string, rest: string): Buffer {
-    return createHmac('sha256', key).update(`${MESSAGE_VERSION}\n${this.#queue}\n${id}\n${name}\n${rest}`).digest();
+    return process
+      .getBuiltinModule('node:crypto')
+      .createHmac('sha256', key)
+      .update(`${MESSAGE_VERSION}\n${this.#queue}\n${id}\n${name}\n${rest}`)
+      .digest();
   }
 }
 
@@ -160,7 +165,10 @@ export function checkSerializer(serializer: unknown): Serializer {
 
 function inflated(base64: string): string {
   try {
-    return gunzipSync(Buffer.from(base64, 'base64'), { maxOutputLength: MESSAGE_MAX_BYTES }).toString();
+    return process
+      .getBuiltinModule('node:zlib')
+      .gunzipSync(Buffer.from(base64, 'base64'), { maxOutputLength: MESSAGE_MAX_BYTES })
+      .toString();
   } catch (cause) {
     throw new MalformedMessage(`the body cannot be inflated, or takes more than ${MESSAGE_MAX_BYTES} bytes`, { cause });
   }

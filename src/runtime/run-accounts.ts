@@ -1,6 +1,6 @@
 /** What one run took, as it is measured where it ran, and as it is told to people. */
 import { SECOND_MS } from './limits.js';
-import type { Body, Head } from './message.js';
+import type { Body, Head, Notes } from './message.js';
 
 /** In the runtime's own unit. Nothing that could not be had is in it. */
 export interface RunFigures {
@@ -19,8 +19,9 @@ export interface TaskAccounts {
    */
   readonly cpu?: number;
   /**
-   * From the enqueue, or from when it was due, to the start, by the storage's clock; the enqueue is as the producer's clock says.
-   * Absent for what was enqueued by a consumer: retries, later stages, callbacks.
+   * From when it could start at the earliest to its start, by the storage's clock. That is its enqueue, as the producer's clock
+   * says, or the date that it was scheduled for; of a retry the end of its delay; of a run behind one that was interrupted, the
+   * same as of that. Absent for what a consumer enqueued: later stages, callbacks.
    */
   readonly wait?: number;
   /** Runs so far, this one too. */
@@ -37,8 +38,12 @@ export function taskAccounts({ wallMs, cpuMs, waitMs }: RunFigures, { attempts }
 }
 
 /** When a run could have started at the earliest, ms since 1970; undefined where its message does not tell. */
-export function dueAtOf({ attempts }: Head, { at, due, later, collect }: Body): number | undefined {
-  if (attempts > 0 || later === true || collect !== undefined) return undefined;
+export function dueAtOf({ attempts }: Head, { at, due, later, collect }: Body, notes: unknown): number | undefined {
+  if (attempts > 0) {
+    const { retryAt } = (notes ?? {}) as Notes;
+    return typeof retryAt === 'number' ? retryAt : undefined;
+  }
+  if (later === true || collect !== undefined) return undefined;
   const dueAt = due ?? at;
   return typeof dueAt === 'number' ? dueAt : undefined;
 }

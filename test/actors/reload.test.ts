@@ -58,7 +58,7 @@ class Project {
     writeFileSync(
       this.module,
       `import { appendFileSync } from 'node:fs';
-       import { crontab, RedisHuey, SqliteHuey } from 'huey-runtime';
+       import { crontab, currentTask, RedisHuey, SqliteHuey } from 'huey-runtime';
        const note = (text) => appendFileSync(${JSON.stringify(this.journal)}, text + '\\n');
        export const huey = ${make};
        ${body}`,
@@ -78,6 +78,8 @@ class Project {
   }
 }
 
+/** Takes its thread down so many times, and then gives what the code is. */
+const DIE = `huey.task(function die(times) { return currentTask().attempt > times ? 'old' : process.exit(1); });`;
 const version = (text: string): string => `huey.task(function version() { return ${JSON.stringify(text)}; });`;
 
 for (const kind of ['sqlite', 'redis'] as const) {
@@ -218,6 +220,41 @@ describe('reload', { timeout: 240_000 }, () => {
       assert.equal(await (await call()).get({ blocking: true }), 'mended');
     });
   }
+
+  it('replaces no thread while the module is broken, goes on with those that are there, and fills up when it is mended', async (t) => {
+    const project = await Project.make(t);
+    project.write(`note('loaded'); ${version('old')} ${DIE}`);
+    const supervisor = await project.start();
+    await poll('both threads', () => readLines(project.journal).length === 2);
+    const faults: Error[] = [];
+    supervisor.on('fault', (error) => faults.push(error));
+    project.write('throw new TypeError("half written");');
+    const call = project.huey.task({ name: 'version' }, () => '');
+    const die = project.huey.task({ name: 'die' }, (_times: number) => '');
+    assert.equal(await (await die(1)).get({ blocking: true, timeout: 20 }), 'old', 'its second run, in the thread that is left');
+    const line = await poll('the loss of the other', () => project.logged(/cannot be replaced/)[0]);
+    assert.match(String(line['error']), /^half written/);
+    assert.equal(await (await call()).get({ blocking: true }), 'old');
+    project.write(version('mended'));
+    await poll('a thread that has loaded the mended code', () => project.logged(/loads again/).length === 1);
+    await supervisor.reload();
+    assert.equal(await (await call()).get({ blocking: true }), 'mended');
+    assert.deepEqual([faults, project.logged(/cannot be replaced/).length], [[], 1]);
+  });
+
+  it('ends with the error of the module where no thread is left that works', async (t) => {
+    const project = await Project.make(t);
+    project.write(`${version('old')} ${DIE}`);
+    const supervisor = await project.start({ workers: 1 });
+    const faults: Error[] = [];
+    supervisor.on('fault', (error) => faults.push(error));
+    project.write('throw new TypeError("half written");');
+    await project.huey.task({ name: 'die' }, (_times: number) => '')(9);
+    await poll('the fault', () => faults.length > 0);
+    assert.match(faults[0]?.message ?? '', /half written/);
+    await supervisor.stop({ grace: 0 });
+    assert.equal(faults.length, 1);
+  });
 
   it('keeps the code from before where the module has no Huey', async (t) => {
     const project = await Project.make(t);

@@ -151,9 +151,9 @@ describe('a consumer that starts', () => {
     assert.match(await readFile(file, 'utf8'), /^before\n[^]*is running/);
   });
 
-  it('says nothing but errors with -q', async (t) => {
+  it('says nothing but errors with -q, and what tasks write', async (t) => {
     const cwd = await userProject(t, { 'tasks.js': `${GOOD_MODULE}\nconsole.log('loaded');\n` });
-    const child = startCommand(t, ['tasks.js', '-w', '1', '-q', '-b', '2'], { cwd });
+    const child = startCommand(t, ['tasks.js', '-w', '1', '-q', '-S', '-b', '2'], { cwd });
     await child.waitFor(/loaded/);
     child.kill('SIGTERM');
     assert.deepEqual(await child.exited, { code: 0, signal: null });

@@ -240,6 +240,9 @@ describe('the command line of a tool', () => {
       [['revoke', 'x', '--until', 'tomorrow', '--queue', 'a'], /--until takes a date/],
       [['flush', '--queue', 'a'], /add --yes/],
       [['--quiet', 'status'], /status comes first/],
+      [['cancle', 'x', '--queue', 'a'], /no command cancle; did you mean huey-runtime cancel\?/],
+      [['statsu'], /no command statsu; did you mean huey-runtime status\?/],
+      [['beans', 'x', '--queue', 'a'], /unknown option --queue/],
     ];
     for (const [args, says] of wrong)
       await assert.rejects(readCommandLine(args, {}), (error) => error instanceof UsageError && says.test(error.message), args.join(' '));

@@ -13,7 +13,7 @@ for (const [storageName, open] of Object.entries(STORAGES)) {
       const reader = await Reader.open(t, { env: await open(t), files: GUIDE_FILES });
       const consumer = await reader.consumer(['tasks.js', '-w', '2', '--no-periodic']);
       assert.equal(await reader.run('retries.js'), printedBy('retries.js'));
-      const lines = consumer.stdout().match(/^(trying|-- counted \d)/gm);
+      const lines = consumer.stdout().match(/(?<=\] )(trying|-- counted \d)/g);
       assert.deepEqual(lines, ['trying', '-- counted 1', 'trying', '-- counted 2', 'trying', '-- counted 3', 'trying']);
       const tries = [...consumer.stdout().matchAll(/trying\.\.\.\. (\S+)/g)].map(([, at = '']) => Date.parse(at));
       for (const [i, at] of tries.slice(1).entries()) assert.ok(at - (tries[i] ?? 0) >= 9_990, String(at - (tries[i] ?? 0)));

@@ -16,7 +16,7 @@ for (const [storageName, open] of Object.entries(STORAGES)) {
       const stdout = await ask(path.join(reader.cwd, 'main.js'), reader, '100\n');
       assert.equal(stdout, `How many beans? ${printedBy('main.js').replace('How many beans? 100\n', '')}`);
       const consumer = await reader.consumer();
-      await consumer.waitFor(/^-- counted 100 beans --$/m);
+      await consumer.waitFor(/\[countBeans \w+\] -- counted 100 beans --$/m);
     });
 
     it('2: a result can be waited for, and is taken out of the storage when it is read', async (t) => {
@@ -31,7 +31,7 @@ for (const [storageName, open] of Object.entries(STORAGES)) {
       const reader = await Reader.open(t, { env: await open(t), files: { ...shortened(GUIDE_FILES), ...NOTHING } });
       const quiet = await reader.consumer(['quiet.js', '-w', '1']);
       assert.equal(await reader.run('shout.js'), printedBy('shout.js'));
-      await quiet.waitFor(/^BEANS!$/m);
+      await quiet.waitFor(/ BEANS!$/m);
       assert.equal(await (await reader.storage('quiet')).resultCount(), 0);
 
       await reader.consumer(['nothing.js', '-w', '1']);
@@ -67,11 +67,14 @@ for (const [storageName, open] of Object.entries(STORAGES)) {
       const consumer = await reader.consumer();
       assert.equal(await reader.run('retries.js'), printedBy('retries.js'));
       const lines = consumer.stdout().split('\n');
-      const tries = lines.flatMap((line) => (line.startsWith('trying.... ') ? [Date.parse(line.slice(11))] : []));
+      const tries = lines.flatMap((line) => {
+        const [, at] = /\] trying\.\.\.\. (\S+)$/.exec(line) ?? [];
+        return at === undefined ? [] : [Date.parse(at)];
+      });
       assert.equal(tries.length, 4);
       // The delay is a minimum; its end is seen by the clock of the storage, in whole ms.
       for (const [i, at] of tries.slice(1).entries()) assert.ok(at - (tries[i] ?? 0) >= 990, tries.join(' '));
-      const last = lines.findLastIndex((line) => line.startsWith('trying'));
+      const last = lines.findLastIndex((line) => line.includes('] trying'));
       const counted = lines.flatMap((line, i) => (/counted \d beans/.test(line) ? [i] : []));
       assert.equal(counted.length, 3);
       assert.ok((counted[0] ?? last) < last, lines.join('\n'));
@@ -81,7 +84,7 @@ for (const [storageName, open] of Object.entries(STORAGES)) {
       const reader = await Reader.open(t, { env: await open(t) });
       await missLastTick(await reader.storage(), ['printTime']);
       const consumer = await reader.consumer();
-      const [, time = ''] = await consumer.waitFor(/^the time is (\S+)$/m);
+      const [, time = ''] = await consumer.waitFor(/\] the time is (\S+)$/m);
       assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
     });
 
@@ -165,6 +168,20 @@ for (const [storageName, open] of Object.entries(STORAGES)) {
         assert.ok(seen.includes(event), `${event} is in\n${watcher.stdout()}`);
       }
       assert.equal(consumer.stdout().match(/-- backing up --/g)?.length, 1);
+    });
+
+    it('stopping: a call that runs is canceled, and one that runs over its time loses its thread', async (t) => {
+      const reader = await Reader.open(t, { env: await open(t) });
+      const consumer = await reader.consumer(['tasks.js', '-w', '2']);
+      assert.equal(await reader.run('stop.js'), printedBy('stop.js'));
+      await consumer.waitFor(/\[spin \w+\] -- spinning --$/m);
+      await consumer.waitFor(/spin ran over its timeout and was stopped .*at="spin \(/);
+    });
+
+    it('how many at once: a tenant with much to do leaves places to the others', async (t) => {
+      const reader = await Reader.open(t, { env: await open(t) });
+      await reader.consumer(['tasks.js', '-w', '2']);
+      assert.equal(await reader.run('tenants.js'), printedBy('tenants.js'));
     });
   });
 }

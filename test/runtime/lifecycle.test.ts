@@ -13,6 +13,7 @@ import {
   SECOND_MS,
 } from '../../src/runtime/limits.js';
 import { decodeHead, decodeMessage, encodeMessage, type Head } from '../../src/runtime/message.js';
+import { dueAtOf } from '../../src/runtime/run-accounts.js';
 import type { Transition } from '../../src/runtime/storage.js';
 import { checkTransition } from '../../src/runtime/storage/checks.js';
 import { randomSeed } from '../support/seed.js';
@@ -119,7 +120,7 @@ describe('what becomes of a task', () => {
       if (transition.kind === 'settle') return;
       const { text: kept } = transition;
       // What the runtime notes stands behind the body.
-      if (outcome.kind === 'unknown-task') assert.ok(kept.includes(`",${AWKWARD_BODY},{"unknownSince"`), kept);
+      if (/"(unknownSince|retryAt)":\d+\}\]$/.test(kept)) assert.ok(kept.includes(`",${AWKWARD_BODY},{"`), kept);
       else assert.equal(bodyOf(kept), AWKWARD_BODY);
     });
   }
@@ -209,6 +210,25 @@ describe('a task that fails', () => {
     assert.deepEqual(delays, [1000, 3000, 9000]);
     const steep = decodeMessage(text({ retries: 1 }, { retries: 40, retryDelayMs: 1000, retryBackoff: 1000 }));
     assert.equal(retryDelayMs(steep), RETRY_DELAY_MAX_MS);
+  });
+
+  it('carries from when on it waits for its next try, and nothing but the last of it', () => {
+    const body = { retries: 3, retryDelayMs: 1000, retryBackoff: 3 };
+    let message = text({ retries: 3 }, body);
+    assert.equal(dueAtOf(decodeHead(message), body as never, undefined), undefined);
+    for (const [outcome, dueInMs] of [
+      [{ kind: 'error', error: ERROR }, 1000],
+      [{ kind: 'error', error: ERROR }, 3000],
+      [{ kind: 'retry', delayMs: 50 }, 50],
+      [{ kind: 'crashed', alone: true, reason: 'exit' }, 0],
+      [{ kind: 'interrupted' }, 0],
+    ] as const) {
+      message = requeued(decideOn(message, outcome)).text;
+      const { head, notes } = decodeMessage(message);
+      assert.equal(dueAtOf(head, body as never, notes), NOW + dueInMs, outcome.kind);
+      assert.deepEqual(Object.keys(notes), ['retryAt']);
+    }
+    assert.equal(dueAtOf({ ...HEAD, attempts: 1 }, body as never, { retryAt: 'soon' }), undefined, 'it comes from outside');
   });
 
   it('whose body says nonsense about the wait is tried again at once', () => {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
-import { PortStorage, StorageDoor } from '../../src/actors/storage-port.js';
+import { StorageDoor } from '../../src/actors/storage-door.js';
+import { PortStorage } from '../../src/actors/storage-port.js';
 import { ConfigurationError } from '../../src/runtime/errors.js';
 import { decodeHead, runOf } from '../../src/runtime/message.js';
 import { MemoryStorage } from '../../src/runtime/storage/memory.js';
