@@ -25,7 +25,9 @@ export function crewEvents({ onManifest, onUnloadable, dispatcher, news, report,
     onFalseStart: (error: ErrorInfo | undefined) => {
       if (error === undefined) return log.info('the module loads again, threads are replaced');
       const text = threadError(error).message.split('\n', 1)[0];
-      log.error('a worker thread cannot be replaced, the module does not load; the others go on with the code from before', { error: text });
+      log.error('a worker thread cannot be replaced, the module does not load; the others go on with the code from before', {
+        error: text,
+      });
     },
     onPlace: (place) => dispatcher()?.add(place),
     onGone: (place, reason, expected) => {
