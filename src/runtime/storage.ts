@@ -177,7 +177,7 @@ export interface StepReply {
   chunks: Chunk[];
   /** One message that must run alone. */
   solo: string | undefined;
-  /** What is ready and was not taken. */
+  /** What is ready and was not taken; perhaps also what was ended where it was ready (`endWaiting`) and nobody has come upon since. */
   left: number;
   /** How many of the call's tasks were committed; the others were not this consumer's. */
   committed: number;
