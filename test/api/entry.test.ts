@@ -25,6 +25,15 @@ function dataUrl(source: string): string {
 }
 
 describe('the entry of the package', () => {
+  it('calls each class by its name, also where the files of a thread are joined', async () => {
+    const classes = Object.entries(await import('../../src/api/index.js')).filter(([, value]) => /^class\b/.test(String(value)));
+    assert.ok(classes.length > 10, 'the classes were found');
+    assert.deepEqual(
+      classes.map(([, value]) => (value as { name: string }).name),
+      classes.map(([name]) => name),
+    );
+  });
+
   it('loads no driver, no pool and no calendar, also when tasks are declared and called', async () => {
     const script = `
       import { createRequire } from 'node:module';
