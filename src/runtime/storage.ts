@@ -121,10 +121,7 @@ export interface StepCall {
   seq: number;
   /** Plain completions, see completion.ts. */
   completions: readonly Uint8Array[];
-  /**
-   * For each of them the receipt of a chunk, where it is the end of all tasks of that chunk. Only a hint, which makes it
-   * cheaper: what was not leased with that chunk, or is in flight no more, is refused all the same.
-   */
+  /** For each of them the receipt of a chunk, where it is the end of that whole chunk. It makes the commit cheaper, and refuses no less. */
   receipts?: readonly (string | undefined)[];
   transitions: readonly Transition[];
   /** How many chunks, and how many tasks in each at most. 0 chunks: only commit. */
