@@ -351,6 +351,8 @@ export class Crew {
     clearTimeout(this.#pause);
     this.#pause = undefined;
     this.#events.onFalseStart(undefined);
+    // What the pause had put off.
+    this.#fill();
   }
 }
 

@@ -242,6 +242,29 @@ describe('reload', { timeout: 240_000 }, () => {
     assert.deepEqual([faults, project.logged(/cannot be replaced/).length], [[], 1]);
   });
 
+  it('fills up where one of several that start together does not load', async (t) => {
+    const project = await Project.make(t);
+    project.write(
+      `import { openSync } from 'node:fs';
+       import { setTimeout as sleep } from 'node:timers/promises';
+       let number = 0;
+       for (let mine = false; !mine; ) {
+         try {
+           openSync(${JSON.stringify(project.journal)} + '.' + number, 'wx');
+           mine = true;
+         } catch {
+           number += 1;
+         }
+       }
+       if (number === 1) throw new Error('the second of all');
+       if (number === 2) await sleep(200);
+       note('loaded');
+       ${version('any')}`,
+    );
+    await project.start({ workers: 3 });
+    await poll('three threads', () => readLines(project.journal).length === 3);
+  });
+
   it('ends with the error of the module where no thread is left that works', async (t) => {
     const project = await Project.make(t);
     project.write(`${version('old')} ${DIE}`);
