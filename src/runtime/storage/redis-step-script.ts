@@ -128,7 +128,7 @@ end
 
 -- Free, then commit.
 free()
-if #forgotten > 0 then redis.call('HDEL', lanes, unpack(forgotten)) end
+inGroups(forgotten, function(...) redis.call('HDEL', lanes, ...) end)
 local marksOn = redis.call('EXISTS', P .. 'marks') == 1
 local cancelsOn = redis.call('EXISTS', P .. 'cancels') == 1
 local plainOnly = not marksOn and not cancelsOn
