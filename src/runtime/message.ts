@@ -5,8 +5,7 @@
  *
  * Where bodies are signed or compressed, <body> is a JSON string instead of an object (payload-codec.ts).
  *
- * One line of JSON without raw line breaks, so that messages joined with ",\n" can be split without parsing and, put
- * between brackets, parse as one array. The head is mutable, the body never changes after the enqueue.
+ * One line of JSON without raw line breaks, so that messages joined with ",\n" can be split without parsing. The head is mutable, the body never changes after the enqueue.
  *
  *     index  chars  field
  *       2      1    version, '1'

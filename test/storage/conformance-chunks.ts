@@ -49,7 +49,13 @@ export function describeChunks({ check }: Checks): void {
   check('takes a receipt for no more than what it was given for', async (world) => {
     const { consumer, reply } = await leased(world);
     const [receipt] = receiptsOf(reply);
-    // Fewer, others, and nothing at all under the receipt of twenty.
+    const middle = await consumer.step({ completions: [bytesOf(IDS.map((id, n) => (n === 9 ? 'x' : id)))], receipts: [receipt] });
+    assert.deepEqual([middle.committed, middle.refused, middle.held], [COUNT - 1, 1, 1]);
+  });
+
+  check('takes a receipt for nothing where fewer or others come with it', async (world) => {
+    const { consumer, reply } = await leased(world);
+    const [receipt] = receiptsOf(reply);
     const few = await consumer.step({ completions: [done('t10')], receipts: [receipt] });
     assert.deepEqual([few.committed, few.held], [1, COUNT - 1]);
     const strange = await consumer.step({ completions: [bytesOf(IDS.map((id) => `x${id}`))], receipts: [receipt] });

@@ -97,10 +97,7 @@ for b = 1, blobs do
   end
   -- Whether it holds what its receipt says: all of that chunk, in its order.
   ends[b] = n
-  if receipt ~= '' then
-    local count, firstId, lastId = smatch(receipt, '^%S+ (%d+) (%S+) (%S+)$')
-    whole[b] = tonumber(count) == n - first + 1 and doneIds[first] == firstId and doneIds[n] == lastId
-  end
+  whole[b] = receipt ~= '' and smatch(receipt, '%x+$') == redis.sha1hex(table.concat(doneIds, ' ', first, n))
 end
 local transitions, arg = {}, 10 + 2 * blobs
 while arg <= #ARGV do
@@ -190,7 +187,7 @@ end
 placeFreed()
 
 -- Lease.
-local got, fields, dropped, alone = {}, {}, {}, ''
+local got, gotIds, fields, dropped, alone = {}, {}, {}, {}, ''
 local gotCount, fieldCount, parked = 0, 0, 0
 
 local function hold(id, m)
@@ -244,19 +241,19 @@ local function oddOne(m)
   dropped[#dropped + 1] = {id = sha, name = '', state = 'dead'}
 end
 
-local function take(m)
+local function take(id, m)
   gotCount = gotCount + 1
-  got[gotCount] = m
+  gotIds[gotCount], got[gotCount] = id, m
 end
 
 local function accept(m)
   if m == '' then return end
-  -- Of nearly all it is enough to know that they are messages; what is in them costs more to take out.
+  -- Of nearly all it is enough to know that they are messages, and their ids; the rest costs more to take out.
   if plainOnly then
     local a, b, version, care = sbyte(m, 1, 4)
     if a == 91 and b == 34 and version == 49 and (care == 48 or care == 52) then
-      local after = smatch(m, '^%w+() [^"\\%c]+",', 39)
-      if after and after <= ${39 + ID_MAX_CHARS} and not sfind(m, '\\n', 1, true) then return take(m) end
+      local id = smatch(m, '^(%w+) [^"\\%c]+",', 39)
+      if id and #id <= ${ID_MAX_CHARS} and not sfind(m, '\\n', 1, true) then return take(id, m) end
     end
   end
   local id, name, key, limit = idAndName(m)
@@ -281,7 +278,7 @@ local function accept(m)
     parked = parked + 1
     return
   end
-  take(m)
+  take(id, m)
 end
 
 local chunksOut = {}
@@ -298,7 +295,7 @@ if chunks > 0 then
       if got[1] then break end
     end
     alone = got[1] or ''
-    if alone ~= '' then hold(idOf(alone), alone) end
+    if alone ~= '' then hold(gotIds[1], alone) end
   end
   local landed = redis.call('LRANGE', landing, 0, -1)
   if #landed > 0 then
@@ -331,19 +328,14 @@ if chunks > 0 then
   local per = math.max(1, math.ceil((gotCount - soloCount) / chunks))
   for at = soloCount + 1, gotCount, per do
     local to = math.min(at + per - 1, gotCount)
-    local count, text = to - at + 1, table.concat(got, ',\\n', at, to)
+    local count, text, ids = to - at + 1, table.concat(got, ',\\n', at, to), table.concat(gotIds, ' ', at, to)
     local chunk = {text = text, count = count}
     if count >= ${PACK_MIN} then
-      chunk.receipt = lane .. '.' .. seq .. '.' .. at .. ' ' .. count .. ' ' .. idOf(got[at]) .. ' ' .. idOf(got[to])
+      chunk.receipt = lane .. '.' .. seq .. '.' .. at .. ' ' .. count .. ' ' .. redis.sha1hex(ids)
       call('HSET', packs, chunk.receipt, text)
     else
-      local ids = {}
-      for i = at, to do
-        local id = idOf(got[i])
-        ids[#ids + 1] = id
-        hold(id, got[i])
-      end
-      chunk.ids = table.concat(ids, ' ')
+      chunk.ids = ids
+      for i = at, to do hold(gotIds[i], got[i]) end
     end
     chunksOut[#chunksOut + 1] = chunk
   end
@@ -360,7 +352,7 @@ for i, chunk in ipairs(chunksOut) do
   kept[i] = {receipt = chunk.receipt or '', ids = chunk.ids}
 end
 redis.call('HSET', lanes, lane, seq .. ' ' .. cjson.encode({
-  committed = committed, refused = refused, dropped = dropped, solo = alone ~= '' and idOf(alone) or nil, chunks = kept
+  committed = committed, refused = refused, dropped = dropped, solo = alone ~= '' and gotIds[1] or nil, chunks = kept
 }))
 
 local remains = left()
