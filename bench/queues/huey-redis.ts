@@ -30,8 +30,8 @@ export class HueyRedisView implements QueueView {
       .zcard(`${prefix}lo`)
       .llen(`${prefix}suspects`)
       .zcard(`${prefix}scheduled`);
-    for (const name of this.#consumers) many.hlen(this.#keys.inflight(name)).llen(this.#keys.landing(name));
-    const [list = 0, hi = 0, lo = 0, suspects = 0, scheduled = 0, ...held] = await numbersOf(many.exec());
+    for (const name of this.#consumers) many.hlen(this.#keys.inflight(name)).llen(this.#keys.landing(name)).hkeys(this.#keys.packs(name));
+    const [list = 0, hi = 0, lo = 0, suspects = 0, scheduled = 0, ...held] = await numbersOf(many.exec(), tasksOfReceipts);
     return { waiting: list + hi + lo + suspects, scheduled, inFlight: held.reduce((sum, count) => sum + count, 0) };
   }
 
@@ -65,4 +65,9 @@ export class HueyRedisView implements QueueView {
     // The braces of the hash tag mean themselves in a pattern.
     return keysOf(this.#redis, `${this.#keys.prefix}result:*`);
   }
+}
+
+/** A chunk in flight is kept under a receipt, whose second word says how many tasks it holds. */
+function tasksOfReceipts(receipts: readonly string[]): number {
+  return receipts.reduce((sum, receipt) => sum + Number(receipt.split(' ')[1]), 0);
 }

@@ -22,10 +22,13 @@ export async function eachOf<T, R>(list: readonly T[], send: (item: T) => Promis
   return replies;
 }
 
-/** The replies of a MULTI, as numbers. */
-export async function numbersOf(replies: Promise<[Error | null, unknown][] | null>): Promise<number[]> {
+/** The replies of a MULTI, as numbers; `ofList` says what a list counts as. */
+export async function numbersOf(
+  replies: Promise<[Error | null, unknown][] | null>,
+  ofList: (list: readonly string[]) => number = (list) => list.length,
+): Promise<number[]> {
   return ((await replies) ?? []).map(([error, value]) => {
     if (error !== null) throw error;
-    return Number(value);
+    return Array.isArray(value) ? ofList(value as string[]) : Number(value);
   });
 }
