@@ -144,6 +144,9 @@ export class ModelWalk {
       'committed and refused',
     );
     this.#checkShare(call, reply);
+    // What the call itself has brought in may be leased by it at once.
+    for (const text of [...textsOf(reply), reply.solo, ...reply.dropped.map((one) => one.text)])
+      if (text !== undefined) this.#learnExpiry(text);
     this.#model.lease(call, reply);
     for (const chunk of reply.chunks)
       if (chunk.receipt !== undefined) this.#chunks.set(chunk.receipt, idsOf({ ...reply, chunks: [chunk] }));
