@@ -1,6 +1,6 @@
 /** Looking at a queue in Redis as a whole, and emptying it. For people and tests; nothing here is on the way of a task. */
 import type { Redis } from 'ioredis';
-import { decodeRecord, type ResultRecord } from '../completion.js';
+import { decodeRecord, GONE_PAYLOAD, type ResultRecord } from '../completion.js';
 import { SEPARATOR } from '../message.js';
 import type { Listed, Place } from '../storage.js';
 import type { RedisConnection } from './redis-connection.js';
@@ -134,8 +134,9 @@ export class RedisListing {
         const bucket = name.slice(start.length);
         const fields = await client.hgetall(name);
         for (const [field, value] of Object.entries(fields)) {
-          if (Number(value.slice(0, 13)) <= Date.now() || value.length <= 15) continue;
-          if (!look(field === bucket ? field : bucket + field, decodeRecord(value.slice(13)))) return false;
+          const record = decodeRecord(value.slice(13));
+          if (Number(value.slice(0, 13)) <= Date.now() || record.payload === '' || record.payload === GONE_PAYLOAD) continue;
+          if (!look(field === bucket ? field : bucket + field, record)) return false;
         }
       }
       return true;
