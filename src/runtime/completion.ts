@@ -1,11 +1,11 @@
 /**
  * Completions: how a worker thread tells the storage that tasks have ended, as bytes that the threads between them
- * never look into. One record after the other:
+ * never look into. One after the other, each as three values of MessagePack, always in these of its forms:
  *
- *     u8 length of id | id | u32 time to live of the result in seconds | u32 length of record | record
+ *     0xd9 u8 length of id | id | 0xce u32 time to live of the result in seconds | 0xdb u32 length of record | record
  *
  * big-endian. A record is one letter for the final state and then the payload, JSON text in UTF-8 (STATE_LETTERS).
- * Redis reads it with struct.unpack('>Bc0I4I4c0').
+ * Redis reads many of them in one call of cmsgpack.
  */
 import { MalformedMessage } from './errors.js';
 
@@ -45,7 +45,8 @@ export interface Completion {
   record: string;
 }
 
-const FIXED_BYTES = 1 + 4 + 4;
+const TAG = { id: 0xd9, ttl: 0xce, record: 0xdb } as const;
+const FIXED_BYTES = 2 + 5 + 5;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -57,9 +58,12 @@ export function completionMaxBytes(id: string, record: string): number {
 /** Writes a completion at `offset`; the caller has checked the room (completionMaxBytes). Gives the offset behind it. */
 export function writeCompletion(bytes: Uint8Array, offset: number, id: string, ttlSeconds: number, record: string): number {
   let at = offset;
+  bytes[at++] = TAG.id;
   bytes[at++] = id.length;
   for (let i = 0; i < id.length; i++) bytes[at++] = id.charCodeAt(i);
+  bytes[at++] = TAG.ttl;
   at = writeUint32(bytes, at, ttlSeconds);
+  bytes[at++] = TAG.record;
   const length = writeText(bytes, at + 4, record);
   return writeUint32(bytes, at, length) + length;
 }
@@ -78,13 +82,15 @@ export function decodeCompletions(bytes: Uint8Array): Completion[] {
     if (end > bytes.byteLength) throw new MalformedMessage('the completions of a worker are cut off');
   };
   for (let at = 0; at < bytes.byteLength;) {
-    const idEnd = at + 1 + view.getUint8(at);
-    room(idEnd + 8);
-    const id = decoder.decode(bytes.slice(at + 1, idEnd));
-    const ttlSeconds = view.getUint32(idEnd);
-    const recordEnd = idEnd + 8 + view.getUint32(idEnd + 4);
+    room(at + 2);
+    const idEnd = at + 2 + view.getUint8(at + 1);
+    room(idEnd + 10);
+    const id = decoder.decode(bytes.slice(at + 2, idEnd));
+    const ttlSeconds = view.getUint32(idEnd + 1);
+    const recordAt = idEnd + 10;
+    const recordEnd = recordAt + view.getUint32(recordAt - 4);
     room(recordEnd);
-    completions.push({ id, ttlSeconds, record: decoder.decode(bytes.slice(idEnd + 8, recordEnd)) });
+    completions.push({ id, ttlSeconds, record: decoder.decode(bytes.slice(recordAt, recordEnd)) });
     at = recordEnd;
   }
   return completions;

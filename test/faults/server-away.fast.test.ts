@@ -51,7 +51,7 @@ describe('a call while the server is away', { timeout: 60_000 }, () => {
 
   it('may be stored where its reply is lost: the error has the id, and the same call again makes no second', async (t) => {
     const { proxy, huey, add } = await makeHuey(t);
-    const lost = proxy.loseReply('hueyEnqueue').then(() => proxy.swallow());
+    const lost = proxy.loseReply('hueyEnqueuePlain').then(() => proxy.swallow());
     const error = await failureOf(add(1, 2));
     await lost;
     assert.equal(error.outcomeUnknown, true);

@@ -18,7 +18,19 @@ const WAIT_SECONDS = 60;
 const MANY = 8;
 /** What the first pass has to send, or it does not do what it is for. */
 const VERBS = [
-  ...['hueyEnqueue', 'hueyStep', 'BLMOVE', 'hueyBeat', 'hueyReap', 'hueyPromote', 'hueyRegister', 'hueyUnregister', 'hueyHeld'],
+  ...[
+    'hueyEnqueue',
+    'hueyEnqueuePlain',
+    'hueyStep',
+    'hueyQuickStep',
+    'BLMOVE',
+    'hueyBeat',
+    'hueyReap',
+    'hueyPromote',
+    'hueyRegister',
+    'hueyUnregister',
+    'hueyHeld',
+  ],
   ...['hueyReadResults', 'hueyRemoveResults', 'hueyRevoke', 'hueyReadMark', 'hueyAcquireLock', 'hueyReleaseLock', 'hueyReadChord'],
   ...['SUBSCRIBE'],
 ];

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { idOf, runOf, decodeHead } from '../../src/runtime/message.js';
 import type { StepReply } from '../../src/runtime/storage.js';
 import type { Checks } from './conformance.js';
-import { done, idsOf, LEASE_MS, message, textsOf, type Consumer, type World } from './world.js';
+import { done, generated, idsOf, items, LEASE_MS, message, textsOf, type Consumer, type World } from './world.js';
 
 const COUNT = 20;
 const IDS = Array.from({ length: COUNT }, (_, n) => `t${n + 10}`);
@@ -44,6 +44,59 @@ export function describeChunks({ check }: Checks): void {
     const stolen = await other.step(wholeOf(reply));
     assert.deepEqual([stolen.committed, stolen.refused], [0, COUNT]);
     assert.equal((await consumer.step(wholeOf(reply))).committed, COUNT);
+  });
+
+  check('commits whole chunks of generated ids, of one bucket, of several in turns, and with others among them', async (world) => {
+    const [one, two] = [generated(0, 40), generated(1, 10)];
+    const turns = two.flatMap((id, n) => [id, one[30 + n] ?? '']);
+    const mixed = [...generated(2, 4), 'own', 'mb1x2k9c7f3k0q02-ab', ...generated(3, 4)];
+    const ids = [...one.slice(0, 30), ...turns, ...mixed];
+    await world.enqueue(...ids.map((id) => message(id)));
+    const consumer = await world.consumer();
+    const reply = await consumer.step({ chunks: 6, chunkSize: 10 });
+    assert.deepEqual(idsOf(reply), ids);
+    const { committed, refused, held } = await consumer.step(wholeOf(reply));
+    assert.deepEqual([committed, refused, held], [ids.length, 0, 0]);
+    for (const id of ids) assert.deepEqual(await world.record(id), ['done', '1'], id);
+    assert.equal(await world.storage.resultCount(), ids.length);
+  });
+
+  check('takes one whose id differs from that of the chunk in its bucket alone for another', async (world) => {
+    const ids = generated(0, 5);
+    await world.enqueue(...ids.map((id) => message(id)));
+    const consumer = await world.consumer();
+    const [receipt] = receiptsOf(await consumer.take());
+    const strange = [...ids.slice(0, 4), ...generated(1, 5).slice(4)];
+    const { committed, refused, held } = await consumer.step({ completions: [bytesOf(strange)], receipts: [receipt] });
+    assert.deepEqual([committed, refused, held], [4, 1, 1]);
+    assert.equal(await world.record(strange[4] ?? ''), undefined);
+  });
+
+  check('puts what is no message aside where it stands among many of one bucket', async (world) => {
+    const ids = generated(0, 6);
+    const texts = ids.map((id) => message(id));
+    const broken = generated(0, 9)
+      .slice(6)
+      .map((id) => message(id));
+    const [name, line, quote] = broken.map((text, n) =>
+      n === 0 ? text.replace(' job"', ' j\\u0062"') : n === 1 ? text.replace(' job"', ' j\nb"') : text.replace(' job"', ' job'),
+    );
+    for (const text of [...texts.slice(0, 3), name, ...texts.slice(3, 5), line, quote, texts[5]]) await world.fixture.pushRaw(text ?? '');
+    const consumer = await world.consumer();
+    const reply = await consumer.take();
+    assert.deepEqual(idsOf(reply), ids);
+    assert.deepEqual(new Set((await world.storage.list('dead', 10)).map(({ text }) => text)), new Set([name, line, quote]));
+    assert.equal((await consumer.step(wholeOf(reply))).committed, ids.length);
+  });
+
+  check('commits more in one call than a chunk ever holds', async (world) => {
+    const ids = generated(0, 2500);
+    await world.storage.enqueue(items(ids));
+    const consumer = await world.consumer();
+    const reply = await consumer.take(ids.length);
+    const { committed, refused, held } = await consumer.step(wholeOf(reply));
+    assert.deepEqual([committed, refused, held], [ids.length, 0, 0]);
+    assert.equal(await world.storage.resultCount(), ids.length);
   });
 
   check('takes a receipt for no more than what it was given for', async (world) => {

@@ -4,7 +4,7 @@ import { HueyException } from '../../src/runtime/errors.js';
 import { DEDUPE_TTL_MS } from '../../src/runtime/limits.js';
 import type { EnqueueItem } from '../../src/runtime/storage.js';
 import type { Checks } from './conformance.js';
-import { idsOf, headsOf, items, message, numbered } from './world.js';
+import { generated, idsOf, headsOf, items, message, numbered } from './world.js';
 
 export function describeEnqueue({ check, checkLong }: Checks): void {
   check('keeps the order of one call, whatever some of it is to be looked at for', async (world) => {
@@ -42,6 +42,30 @@ export function describeEnqueue({ check, checkLong }: Checks): void {
     assert.deepEqual(await world.storage.enqueue(items([...ids, 'mb1x2k9c7f3k0q2z001'])), { duplicates: [4], conflicts: [] });
     const consumer = await world.consumer();
     assert.deepEqual(await consumer.takeIds(), ids);
+  });
+
+  check('knows generated ids that it has met, wherever they stand among new ones', async (world) => {
+    const { storage } = world;
+    const [first, last] = [generated(0, 40), generated(1, 3)];
+    await storage.enqueue(items([...first.slice(6, 9), ...last.slice(0, 1)]));
+    const all = [...first, ...last, first[0] ?? ''];
+    const { duplicates } = await storage.enqueue(items(all));
+    assert.deepEqual(duplicates, [6, 7, 8, 40, 43]);
+    const fresh = all.filter((_, i) => !duplicates.includes(i));
+    assert.deepEqual(await world.readyIds(), [...first.slice(6, 9), ...last.slice(0, 1), ...fresh]);
+    assert.deepEqual(
+      (await storage.enqueue(items(all))).duplicates,
+      all.map((_, i) => i),
+    );
+  });
+
+  check('stores generated ids beside others, and what is due later', async (world) => {
+    const [now, later] = [generated(0, 3), generated(1, 2)];
+    const list = [...items(now), ...items(['own']), ...items(later).map((item) => ({ ...item, delayMs: 60_000 }))];
+    assert.deepEqual(await world.storage.enqueue(list), { duplicates: [], conflicts: [] });
+    assert.deepEqual(await world.readyIds(), [...now, 'own']);
+    assert.equal((await world.storage.counts()).scheduled, 2);
+    assert.deepEqual((await world.storage.enqueue(list)).duplicates, [0, 1, 2, 3, 4, 5]);
   });
 
   checkLong('remembers an id for 24 hours', async (world) => {

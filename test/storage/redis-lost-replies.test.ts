@@ -7,7 +7,7 @@ import { RedisStorage } from '../../src/runtime/storage/redis.js';
 import type { ScriptName } from '../../src/runtime/storage/redis-scripts.js';
 import { sharedRedis } from '../actors/consumer-world.js';
 import { startProxy } from '../faults/harness/proxy.js';
-import { done, message, World, type StorageFixture } from './world.js';
+import { done, message, World, type StorageFixture, generated, idsOf, items } from './world.js';
 
 const MINUTE_MS = 60_000;
 const RECORD = encodeRecord('done', '1');
@@ -39,6 +39,9 @@ describe('a write to Redis whose reply is lost, made again', () => {
     const reply = await twice('hueyEnqueue', () => storage.enqueue([{ text: message('a') }, { text: message('b'), delayMs: MINUTE_MS }]));
     assert.deepEqual(reply.duplicates, [0, 1]);
     assert.deepEqual([await world.readyIds(), (await storage.counts()).scheduled], [['a'], 1]);
+    const ids = generated(0, 3);
+    assert.deepEqual((await twice('hueyEnqueuePlain', () => storage.enqueue(items(ids)))).duplicates, [0, 1, 2]);
+    assert.deepEqual(await world.readyIds(), ['a', ...ids]);
   });
 
   it('enqueues a tick once, and promotes what is due once', async (t) => {
@@ -71,10 +74,30 @@ describe('a write to Redis whose reply is lost, made again', () => {
     const { world, storage, twice } = await lossy(t);
     const consumer = await world.consumer();
     await world.enqueue(message('a'), message('b'), message('c'));
-    const call = consumer.call({ chunks: 1, chunkSize: 2 });
-    const reply = await twice('hueyStep', () => storage.step(call));
-    assert.deepEqual(reply.chunks, [{ text: `${message('a')},\n${message('b')}`, count: 2 }]);
-    assert.deepEqual([await world.readyIds(), reply.held], [['c'], 2]);
+    for (const script of ['hueyQuickStep', 'hueyStep'] as const) {
+      const call = consumer.call({ chunks: 1, chunkSize: 2, handOver: script === 'hueyStep' });
+      const reply = await twice(script, () => storage.step(call));
+      assert.deepEqual(reply.chunks, [{ text: `${message('a')},\n${message('b')}`, count: 2 }]);
+      assert.deepEqual([await world.readyIds(), reply.held], [['c'], 2]);
+      await storage.release(consumer.id, ['a', 'b']);
+    }
+  });
+
+  it('commits whole chunks and single tasks once, and leases with it', async (t) => {
+    const { world, storage, twice } = await lossy(t);
+    const consumer = await world.consumer();
+    await storage.enqueue(items(generated(0, 9)));
+    const first = await consumer.step({ chunks: 2, chunkSize: 4 });
+    const alone = await consumer.take(1);
+    const [one, two] = first.chunks.map((chunk) => idsOf({ ...first, chunks: [chunk] }));
+    const completions = [one ?? [], idsOf(alone)].map((ids) => Buffer.concat(ids.map((id) => done(id))));
+    await storage.enqueue(items(generated(1, 4)));
+    const call = consumer.call({ completions, receipts: [first.chunks[0]?.receipt, undefined], chunks: 1, chunkSize: 4 });
+    const reply = await twice('hueyQuickStep', () => storage.step(call));
+    assert.deepEqual([reply.committed, reply.refused, reply.held, reply.left], [5, 0, 8, 0]);
+    assert.deepEqual(idsOf(reply), generated(1, 4));
+    assert.equal((await consumer.finish(...(two ?? []), ...generated(1, 4))).committed, 8);
+    assert.equal(await storage.resultCount(), 13);
   });
 
   it('gives back once, at the head, and enters and leaves once', async (t) => {

@@ -160,6 +160,11 @@ export function numbered(count: number, prefix = 't'): string[] {
   return Array.from({ length: count }, (_, n) => `${prefix}${String(n).padStart(5, '0')}`);
 }
 
+/** Ids as they are generated: of one bucket, in the order of their numbers. */
+export function generated(bucket: number, count: number): string[] {
+  return Array.from({ length: count }, (_, n) => `mb1x2k9c7f3k0q${bucket.toString(36).padStart(2, '0')}${n.toString(36).padStart(3, '0')}`);
+}
+
 export function items(ids: readonly string[]): EnqueueItem[] {
   return ids.map((id) => ({ text: message(id) }));
 }

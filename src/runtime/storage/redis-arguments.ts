@@ -19,15 +19,34 @@ export function whenOf(item: EnqueueItem): string {
   return JSON.stringify({ when, unique, replaces, ifKnown });
 }
 
+/** Whether the short script is most likely to take it: it looks itself. */
+export function isPlainItem(item: EnqueueItem): boolean {
+  const care = item.text.charAt(3);
+  return (care === '0' || care === '4') && item.text.charAt(57) === ' ' && whenOf(item) === '';
+}
+
 /** ARGV of the step script, without the prefix. */
 export function stepArguments(call: StepCall): RedisArgument[] {
   checkStepCall(call);
-  const args: RedisArgument[] = [call.consumer, call.lane, call.seq, call.chunks, call.chunkSize];
-  args.push(call.solo ? 1 : 0, call.handOver === true ? 1 : 0, call.completions.length);
-  call.completions.forEach((bytes, i) => {
-    args.push(call.receipts?.[i] ?? '', Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  });
+  const args = [...callArguments(call), call.solo ? 1 : 0, call.handOver === true ? 1 : 0, ...completionArguments(call)];
   for (const transition of call.transitions) args.push(...transitionArguments(transition));
+  return args;
+}
+
+/** ARGV of the short one; undefined where it cannot do what the call asks for. */
+export function quickStepArguments(call: StepCall): RedisArgument[] | undefined {
+  checkStepCall(call);
+  if (call.handOver === true || call.transitions.length > 0) return undefined;
+  return [...callArguments(call), ...completionArguments(call)];
+}
+
+function callArguments({ consumer, lane, seq, chunks, chunkSize }: StepCall): RedisArgument[] {
+  return [consumer, lane, seq, chunks, chunkSize];
+}
+
+function completionArguments({ completions, receipts }: StepCall): RedisArgument[] {
+  const args: RedisArgument[] = [completions.length];
+  completions.forEach((bytes, i) => args.push(receipts?.[i] ?? '', Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)));
   return args;
 }
 

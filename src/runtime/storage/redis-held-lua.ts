@@ -6,14 +6,15 @@
  * field for each of them would cost as much as all the rest of its life. The first one of a pack that is asked for by
  * its id takes the pack apart, for good.
  *
- * A receipt is `lane.seq.number count digest`. The digest is of the ids in their order: who comes with another one, be it
+ * A receipt is `lane.seq.number count bucket digest`, where the bucket is that of all its ids, or '-'. The digest is of the ids in their order: who comes with another one, be it
  * only in the middle, is taken at no word, and each id is looked for by itself.
  */
 
 /** Fewer are as quick one by one, and most likely to end one by one. */
 export const PACK_MIN = 3;
 
-export const HELD = `
+/** How much a consumer holds. */
+export const HOLDING = `
 local function heldCount(consumer)
   local sum = redis.call('HLEN', P .. 'inflight:' .. consumer)
   for _, receipt in ipairs(redis.call('HKEYS', P .. 'packs:' .. consumer)) do
@@ -21,7 +22,9 @@ local function heldCount(consumer)
   end
   return sum
 end
+`;
 
+export const HELD = `${HOLDING}
 local function expectHeldBy(consumer)
   expectOnce('inflight:' .. consumer, 'hash') expectOnce('packs:' .. consumer, 'hash') expectOnce('lanes:' .. consumer, 'hash')
 end

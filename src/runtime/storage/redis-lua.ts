@@ -13,7 +13,8 @@
  */
 import { CONCURRENCY_KEY_MAX_CHARS, DEAD_MAX, DEAD_TTL_MS, ID_MARK_LIFE_MS, ID_MAX_CHARS, SUSPECT_LAPSES } from '../limits.js';
 
-export const PRELUDE = `
+/** What all of them begin with, be they as short as they may. */
+export const CORE = `
 local P = ARGV[1]
 -- Looking a global up costs as much as many a call of it.
 local ssub, sfind, smatch, sbyte = string.sub, string.find, string.match, string.byte
@@ -60,18 +61,31 @@ local function whereIs(id)
   return id, id
 end
 
+local function expectRecord(id)
+  expectOnce('result:' .. (whereIs(id)), 'hash')
+end
+
+`;
+
+/** What most scripts begin with. */
+export const PRELUDE = `${CORE}
+-- Names and kinds in turns. False where none of them exists, which takes one look at all.
+local function expectAll(...)
+  local keys, n = {}, select('#', ...)
+  for i = 1, n, 2 do keys[#keys + 1] = P .. (select(i, ...)) end
+  if redis.call('EXISTS', unpack(keys)) == 0 then return false end
+  for i = 1, n, 2 do expect(select(i, ...)) end
+  return true
+end
+
 local function expectMarks()
-  expect('marks', 'hash') expect('far', 'hash') expect('cancels', 'hash')
+  return expectAll('marks', 'hash', 'far', 'hash', 'cancels', 'hash')
 end
 
 -- Whether a mark is in force: until when it holds, once or always, and when it is forgotten.
 local function inForce(mark)
   local untilMs, ends = tonumber(string.sub(mark, 1, 13)), tonumber(string.sub(mark, 15))
   return (untilMs == 0 or untilMs > now) and (ends == 0 or ends > now)
-end
-
-local function expectRecord(id)
-  expectOnce('result:' .. (whereIs(id)), 'hash')
 end
 
 -- Of a message in one line; nothing of what is none. The numbers before them are not looked at: that would cost as much
@@ -135,14 +149,13 @@ local function giveLandingBack(consumer)
 end
 
 local function expectPlaces()
-  expect('ready', 'list') expect('suspects', 'list') expect('arrivals', 'hash')
-  expect('hi', 'zset') expect('lo', 'zset') expect('scheduled', 'zset')
-  expect('far', 'hash')
+  expect('ready', 'list')
+  expectAll('suspects', 'list', 'arrivals', 'hash', 'hi', 'zset', 'lo', 'zset', 'scheduled', 'zset', 'far', 'hash')
 end
 `;
 
 /** Records of ended tasks, by bucket, and the push to those who wait. */
-export const SETTLE = `
+export const RECORDS = `
 local groups, groupOf = {}, {}
 
 local function groupOfBucket(bucket)
@@ -194,15 +207,31 @@ local function settle(id, ttlSeconds, record)
   settleAt(group, field, id, ttlSeconds, record)
 end
 
-local function hasRecord(id)
-  local bucket, field = whereIs(id)
-  local group = groupOf[bucket]
-  if group then
-    for i = 1, group.n, 2 do
-      if group.fields[i] == field then return true end
+-- The same for many: ids, times to live and records in turns, from the second value on. \`bucket\` where all are of one.
+local function settleAll(values, bucket)
+  if bucket == '-' then
+    for i = 2, #values, 3 do
+      local group, field = placeOf(values[i])
+      if group.blocked then expectRecord(values[i]) end
+      settleAt(group, field, values[i], values[i + 1], values[i + 2])
     end
+    return
   end
-  return redis.call('HEXISTS', P .. 'result:' .. bucket, field) == 1
+  local group = groupOfBucket(bucket)
+  if group.blocked then expectRecord(values[2]) end
+  local n, fields, lines, ttl, expiry = group.n, group.fields, group.lines, nil, nil
+  for i = 2, #values, 3 do
+    local id, record = values[i], values[i + 2]
+    if values[i + 1] ~= ttl then
+      ttl = values[i + 1]
+      expiry = expiryIn(ttl)
+      if ttl > group.ttl then group.ttl = ttl end
+    end
+    fields[n + 1], fields[n + 2] = ssub(id, 17), expiry .. record
+    if lines then lines[n + 1], lines[n + 2] = id, #record > 1024 and '' or record end
+    n = n + 2
+  end
+  group.n = n
 end
 
 local function flushSettled()
@@ -219,6 +248,20 @@ local function flushSettled()
     end
     if group.n > 0 and group.lines then redis.call('PUBLISH', group.channel, table.concat(group.lines, '\\n')) end
   end
+end
+`;
+
+/** The same, and what else belongs to an end. */
+export const SETTLE = `${RECORDS}
+local function hasRecord(id)
+  local bucket, field = whereIs(id)
+  local group = groupOf[bucket]
+  if group then
+    for i = 1, group.n, 2 do
+      if group.fields[i] == field then return true end
+    end
+  end
+  return redis.call('HEXISTS', P .. 'result:' .. bucket, field) == 1
 end
 
 -- A mark on one invocation outlives it by at most so long; far knows those that are due later than that.
@@ -244,7 +287,9 @@ local function bury(id, m, reason)
   end
 end
 
+-- True where there are marks.
 local function expectRecords()
-  expect('dead', 'hash') expect('dead-at', 'zset') expectMarks()
+  expectAll('dead', 'hash', 'dead-at', 'zset')
+  return expectMarks()
 end
 `;

@@ -22,7 +22,7 @@ import type {
   Transition,
 } from '../storage.js';
 import { checkCount, checkLease, checkLockName, checkMark, checkOwner, checkTarget } from './checks.js';
-import { endArguments, whenOf } from './redis-arguments.js';
+import { endArguments, isPlainItem, whenOf } from './redis-arguments.js';
 import { WAITING_PLACES } from './redis-cancel-scripts.js';
 import { RedisConnection, type RedisArgument, type RedisSpec } from './redis-connection.js';
 import { RedisKeys } from './redis-keys.js';
@@ -55,6 +55,10 @@ export abstract class RedisProducer implements ProducerStorage {
 
   async enqueue(items: readonly EnqueueItem[], chords: readonly ChordPlan[] = []): Promise<EnqueueReply> {
     if (items.length === 0 && chords.length === 0) return { duplicates: [], conflicts: [] };
+    if (chords.length === 0 && items.every(isPlainItem)) {
+      const duplicates = (await this.call('hueyEnqueuePlain', ...items.map(({ text }) => text))) as number[] | null;
+      if (duplicates !== null) return { duplicates, conflicts: [] };
+    }
     const args: string[] = [chords.length === 0 ? '' : JSON.stringify(chords)];
     for (const item of items) args.push(item.text, whenOf(item));
     const reply = (await this.call('hueyEnqueue', ...args)) as (number | string)[];

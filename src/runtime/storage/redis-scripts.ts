@@ -5,68 +5,14 @@
 import { GONE_PAYLOAD } from '../completion.js';
 import { CANCEL_SCRIPTS } from './redis-cancel-scripts.js';
 import { CHARGE, GIVE_BACK, HEARD, RELOADS } from './redis-consumer-lua.js';
+import { ENQUEUE_SCRIPTS } from './redis-enqueue-scripts.js';
 import { HELD } from './redis-held-lua.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
+import { QUICK_STEP } from './redis-quick-step.js';
 import { STORE } from './redis-store-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
 import { SLOTS } from './redis-slots-lua.js';
 import { STEP } from './redis-step-script.js';
-
-/**
- * ARGV: prefix, chords (JSON: [{ id, size, callback }], or ''), then for each item: message, when.
- * Returns the positions (from 0) of those that were enqueued before, then for each that gave way to the holder of its
- * unique key: its position as text, the holder's id.
- */
-const ENQUEUE = `${PRELUDE}${HELD}${PLACE}${SETTLE}${STORE}
-expectPlaces() expectLinks() expectMarks()
--- Most ids are generated and stand beside others of their bucket, which is asked once for all of them.
-local buckets, positionsOf, bitsOf = {}, {}, {}
-for i = 3, #ARGV, 2 do
-  local id, bucket = checkStore(ARGV[i], ARGV[i + 1])
-  if bucket then
-    local positions, bits = positionsOf[bucket], bitsOf[bucket]
-    if not positions then
-      positions, bits = {}, {}
-      positionsOf[bucket], bitsOf[bucket] = positions, bits
-      buckets[#buckets + 1] = bucket
-    end
-    local n = #positions + 1
-    positions[n], bits[n] = i, tonumber(ssub(id, 17), 36)
-  end
-end
-local chords = ARGV[2] ~= '' and cjson.decode(ARGV[2]) or {}
-for _, chord in ipairs(chords) do
-  checkItem(chord.callback)
-  expect('chord:' .. chord.id, 'hash')
-end
-for _, chord in ipairs(chords) do plan(chord) end
-local isNewAt = {}
-for _, bucket in ipairs(buckets) do rememberAll(bucket, positionsOf[bucket], bitsOf[bucket], isNewAt) end
-local reply, conflicts, plain = {}, {}, {}
-for i = 3, #ARGV, 2 do
-  local refused
-  if isNewAt[i] == nil then
-    refused = storeItem(ARGV[i], ARGV[i + 1], plain)
-  elseif isNewAt[i] then
-    store(ARGV[i], ARGV[i + 1], plain)
-  else
-    refused = 'duplicate'
-  end
-  local position = (i - 3) / 2
-  if refused == 'duplicate' then
-    reply[#reply + 1] = position
-  elseif refused then
-    conflicts[#conflicts + 1] = tostring(position)
-    conflicts[#conflicts + 1] = refused
-  end
-end
-if #plain > 0 then unring() end
-inGroups(plain, function(...) redis.call('RPUSH', P .. 'ready', ...) end)
-flushSettled()
-hintScheduled()
-for _, value in ipairs(conflicts) do reply[#reply + 1] = value end
-return reply
-`;
 
 /**
  * ARGV: prefix, consumer, lease ms, instance or '', take over (0 or 1). Returns now, who had the instance's name or '',
@@ -262,8 +208,9 @@ return inForce(mark) and string.sub(mark, 1, 14) or ''
 const SCRIPTS = {
   ...SIDE_SCRIPTS,
   ...CANCEL_SCRIPTS,
-  hueyEnqueue: ENQUEUE,
+  ...ENQUEUE_SCRIPTS,
   hueyStep: STEP,
+  hueyQuickStep: QUICK_STEP,
   hueyRegister: REGISTER,
   hueyBeat: BEAT,
   hueyRequestReload: REQUEST_RELOAD,

@@ -18,12 +18,13 @@ import type {
   TickCall,
 } from '../storage.js';
 import { checkConsumer, checkCount, checkInstance, checkLease } from './checks.js';
-import { readStep, stepArguments } from './redis-arguments.js';
-import { RedisConnection, type RedisSpec } from './redis-connection.js';
+import { quickStepArguments, readStep, stepArguments } from './redis-arguments.js';
+import { RedisConnection, type RedisArgument, type RedisSpec } from './redis-connection.js';
 import { translate } from './redis-errors.js';
 import { RedisProducer } from './redis-producer.js';
-import { describeTarget } from './redis-target.js';
+import type { ScriptName } from './redis-scripts.js';
 import { examineServer } from './redis-server-check.js';
+import { describeTarget } from './redis-target.js';
 
 /** How much later than asked a blocked read may answer before its connection counts as lost. */
 const WAIT_GRACE_MS = 1500;
@@ -31,12 +32,16 @@ const WAIT_GRACE_MS = 1500;
 const PROBE_MS = 1000;
 /** Where the server refuses to move messages (out of memory), look this often instead. */
 const POLL_MS = 100;
+/** After the short script of `step` gave a call back, the long one is called for so long. */
+const QUICK_PAUSE_MS = 500;
 
 export class RedisStorage extends RedisProducer implements Storage {
   readonly kind = 'redis';
   readonly address: string;
   readonly #blocking: RedisConnection;
   #blockingClientId: number | undefined;
+  /** Monotonic, ms. */
+  #quickFrom = 0;
 
   constructor(queue: string, spec: RedisSpec) {
     super(queue, spec);
@@ -69,7 +74,23 @@ export class RedisStorage extends RedisProducer implements Storage {
   }
 
   async step(call: StepCall): Promise<StepReply> {
+    const quick = this.#quickArguments(call);
+    if (quick !== undefined) {
+      const reply = await this.call('hueyQuickStep', ...quick);
+      if (reply !== null) return readStep(reply);
+      this.#notQuick();
+    }
     return readStep(await this.call('hueyStep', ...stepArguments(call)));
+  }
+
+  /** Undefined where the short script would most likely give the call back. */
+  #quickArguments(call: StepCall): RedisArgument[] | undefined {
+    return performance.now() < this.#quickFrom ? undefined : quickStepArguments(call);
+  }
+
+  /** What it came upon is likely to be there for a while: a priority, a mark, a keyed task. */
+  #notQuick(): void {
+    this.#quickFrom = performance.now() + QUICK_PAUSE_MS;
   }
 
   async waitAndStep(call: StepCall, waitMs: number): Promise<StepReply> {
@@ -81,19 +102,23 @@ export class RedisStorage extends RedisProducer implements Storage {
     let refused: unknown;
     const reply = await this.#blocking
       .run(async (client, again) => {
-        const args = [this.keys.prefix, ...stepArguments(call)];
+        const run = (name: ScriptName, args: RedisArgument[]): Promise<unknown> =>
+          this.#blocking.callScript(client, name, [this.keys.prefix, ...args]);
         // The move may have brought something before the step was refused: the step comes first then, and nothing waits.
-        if (again) return readStep(await this.#blocking.callScript(client, 'hueyStep', args));
+        if (again) return readStep(await run('hueyStep', stepArguments(call)));
+        const quick = this.#quickArguments(call);
         this.#blockingClientId ??= await client.client('ID');
         const moved = client.blmove(ready, landing, 'LEFT', 'RIGHT', waitMs / 1000);
-        const step = this.#blocking.callScript(client, 'hueyStep', args);
+        const step = quick === undefined ? run('hueyStep', stepArguments(call)) : run('hueyQuickStep', quick);
         const [move, stepped] = await Promise.allSettled([moved, step]);
         if (move.status === 'rejected') refused = move.reason;
         if (stepped.status === 'rejected') {
           this.#blockingClientId = undefined;
           throw stepped.reason;
         }
-        return readStep(stepped.value);
+        if (stepped.value !== null) return readStep(stepped.value);
+        this.#notQuick();
+        return readStep(await run('hueyStep', stepArguments(call)));
       }, waitMs + WAIT_GRACE_MS)
       .catch((error: unknown) => {
         this.#blockingClientId = undefined;
