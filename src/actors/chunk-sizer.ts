@@ -11,11 +11,13 @@ const SLOW_MS = 16;
 const CHUNK_CHARS = 512 * 1024;
 /** What may wait in a place beyond what runs. */
 const AHEAD_MS = 20;
+/** As long as nothing is known of the tasks. */
+const AHEAD_START = 1;
 
 export class ChunkSizer {
   #size = CHUNK_START;
   #slowInARow = 0;
-  #taskMs = 0;
+  #taskMs: number | undefined;
   /** How many messages of the size seen last fit into a chunk. */
   #fitting = CHUNK_MAX;
 
@@ -23,9 +25,9 @@ export class ChunkSizer {
     return Math.min(this.#size, this.#fitting);
   }
 
-  /** Whether a second chunk may wait behind the one that runs. */
-  get ahead(): boolean {
-    return this.size * this.#taskMs <= AHEAD_MS;
+  /** How many chunks may wait behind the one that runs in a place. */
+  get ahead(): number {
+    return this.#taskMs === undefined ? AHEAD_START : Math.floor(AHEAD_MS / (this.size * this.#taskMs));
   }
 
   noteLength(chars: number, count: number): void {

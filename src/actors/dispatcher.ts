@@ -12,7 +12,7 @@
 import { decodeCompletions } from '../runtime/completion.js';
 import { droppedOutcome } from '../runtime/dropped.js';
 import type { Outcome } from '../runtime/lifecycle.js';
-import { SECOND_MS } from '../runtime/limits.js';
+import { CHUNK_MAX, SECOND_MS } from '../runtime/limits.js';
 import { SEPARATOR } from '../runtime/message.js';
 import type { RunFigures } from '../runtime/run-accounts.js';
 import { signalsOf } from '../runtime/signals.js';
@@ -315,7 +315,7 @@ export class Dispatcher {
     if (!this.#leasing) return NOTHING;
     const chunks = chunksToAsk(free, this.#underWay);
     if (chunks > 0 || !this.#suspects.expected || !this.#suspects.mayCome(this.#places, this.#underWay))
-      return { chunks, chunkSize: free.size };
+      return { chunks: Math.min(chunks, Math.max(1, Math.floor(CHUNK_MAX / free.size))), chunkSize: free.size };
     // No suspect comes with a call that takes nothing else.
     return { chunks: 1, chunkSize: 1 };
   }

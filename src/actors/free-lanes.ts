@@ -14,8 +14,8 @@ export interface FreeLane {
 export interface Pace {
   /** Tasks in a chunk at most. */
   readonly size: number;
-  /** Whether a chunk may wait behind what runs. */
-  readonly ahead: boolean;
+  /** How many chunks may wait behind what runs in a place. */
+  readonly ahead: number;
 }
 
 export interface FreeLanes {
@@ -32,14 +32,14 @@ export function freeLanes(places: Iterable<Place>, pace: Pace, now: number): Fre
   for (const place of places) {
     // What would be taken back from it at once is better left to others.
     if (!place.ready || place.alone || isStuck(place, now)) continue;
-    if (place.seats === 1) addLanes(place, first, behind);
+    if (place.seats === 1) addLanes(place, pace.ahead, first, behind);
     else open.push({ place, room: place.seats - outstanding(place) });
   }
   const size = open.length === 0 ? pace.size : sizeFor(open, pace);
-  for (const { place, room } of open) addSeats(place, room, size, pace.ahead, first, behind);
+  for (const { place, room } of open) addSeats(place, room, size, pace.ahead > 0, first, behind);
   // Most room first: what comes is spread over the lanes in their order. With one seat each nothing moves.
   first.sort((one, other) => other.room - one.room);
-  return { lanes: pace.ahead ? first.concat(behind) : first, size };
+  return { lanes: pace.ahead > 0 ? first.concat(behind) : first, size };
 }
 
 /** How many chunks to ask for, where calls under way were made for some of these lanes. */
@@ -58,16 +58,17 @@ export function hasRoom(place: Place): boolean {
 
 /** No more than have a seat, where tasks are not so quick that some may wait. */
 function sizeFor(open: readonly { room: number }[], { size, ahead }: Pace): number {
-  return ahead ? size : open.reduce((least, { room }) => (room > 0 ? Math.min(least, room) : least), size);
+  return ahead > 0 ? size : open.reduce((least, { room }) => (room > 0 ? Math.min(least, room) : least), size);
 }
 
-/** One task at a time: one lane of an idle place, the others behind. */
-function addLanes(place: Place, first: FreeLane[], behind: FreeLane[]): void {
-  let list = place.idle ? first : behind;
-  for (const lane of place.lanes) {
-    if (lane.busy) continue;
-    list.push({ place, lane, room: list === first ? 1 : 0 });
-    list = behind;
+/** One task at a time: one lane of an idle place, and as many behind what runs as may wait there. */
+function addLanes(place: Place, ahead: number, first: FreeLane[], behind: FreeLane[]): void {
+  const free = place.lanes.filter((lane) => !lane.busy);
+  const taken = place.lanes.length - free.length;
+  for (const [i, lane] of free.entries()) {
+    const before = taken + i;
+    if (before === 0) first.push({ place, lane, room: 1 });
+    else if (before <= ahead) behind.push({ place, lane, room: 0 });
   }
 }
 

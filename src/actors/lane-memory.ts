@@ -15,7 +15,7 @@
  */
 import { CHUNK_MAX } from '../runtime/limits.js';
 
-export const ARENA_BYTES = 64 * 1024;
+export const ARENA_BYTES = 128 * 1024;
 /** Of each of the many lanes of a place that runs several tasks at once. */
 export const SMALL_ARENA_BYTES = 8 * 1024;
 const WORDS = CHUNK_MAX + 1;
@@ -94,6 +94,11 @@ export class LaneMemory {
 
   get used(): number {
     return Atomics.load(this.#words, 0);
+  }
+
+  /** The same for the thread, which is the only one that changes it. */
+  get ownUsed(): number {
+    return this.#words[0] ?? 0;
   }
 
   /** Whether the records of the first `count` tasks are all in the arena. */

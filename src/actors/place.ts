@@ -15,7 +15,8 @@ import type { RunFigures } from '../runtime/run-accounts.js';
 import type { FinishedRun, FromThread, Manifest, PendingSignal, SessionStart, ToThread } from './protocol.js';
 import type { TaskOutput, ThreadOutput } from './task-output.js';
 
-const LANES = 2;
+/** Chunks that a thread with one seat may hold: one that runs, and the others so that it need not wait for the storage. */
+const LANES = 4;
 /** Native code that does not return keeps a terminated thread alive; waiting longer for its end helps nobody. */
 const DEATH_WAIT_MS = 1000;
 /** Where a run is whose thread answers: no stack leads there. */

@@ -74,7 +74,7 @@ export const PROMOTE_BATCH = 1000;
 /** Tasks in one chunk handed to a worker thread. */
 export const CHUNK_MIN = 1;
 export const CHUNK_START = 16;
-export const CHUNK_MAX = 256;
+export const CHUNK_MAX = 512;
 
 export const TIMEOUT_GRACE_MS = 5 * SECOND_MS;
 export const STOP_GRACE_MS = 25 * SECOND_MS;

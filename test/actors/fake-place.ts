@@ -20,9 +20,9 @@ export class FakePlace {
   onPost: () => void = () => undefined;
   onKill: () => void = () => undefined;
 
-  constructor(seats = 1) {
+  constructor(seats = 1, lanes = seats + 1) {
     this.seats = seats;
-    this.lanes = Array.from({ length: seats + 1 }, (_, i) => new Lane(i));
+    this.lanes = Array.from({ length: lanes }, (_, i) => new Lane(i));
   }
 
   get idle(): boolean {

@@ -28,8 +28,17 @@ describe('free lanes of places with one seat', () => {
   it('are one of each idle place, and those behind where tasks are quick', () => {
     const places = [new FakePlace(), new FakePlace(), new FakePlace()];
     post(places[1] ?? assert.fail(), 3);
-    assert.deepEqual(free(places, { size: 16, ahead: false }), { order: [0, 2], size: 16 });
-    assert.deepEqual(free(places, { size: 16, ahead: true }), { order: [0, 2, 0, 1, 2], size: 16 });
+    assert.deepEqual(free(places, { size: 16, ahead: 0 }), { order: [0, 2], size: 16 });
+    assert.deepEqual(free(places, { size: 16, ahead: 1 }), { order: [0, 2, 0, 1, 2], size: 16 });
+  });
+
+  it('are as many of a place as may wait behind what runs', () => {
+    const places = [new FakePlace(1, 4), new FakePlace(1, 4)];
+    post(places[1] ?? assert.fail(), 3);
+    assert.deepEqual(free(places, { size: 16, ahead: 2 }).order, [0, 0, 0, 1, 1]);
+    post(places[1] ?? assert.fail(), 3);
+    assert.deepEqual(free(places, { size: 16, ahead: 2 }).order, [0, 0, 0, 1]);
+    assert.deepEqual(free(places, { size: 16, ahead: 9 }).order, [0, 0, 0, 0, 1, 1]);
   });
 });
 
@@ -38,14 +47,14 @@ describe('free lanes of places with several seats', () => {
     const places = [new FakePlace(4), new FakePlace(4)];
     post(places[0] ?? assert.fail(), 1);
     post(places[0] ?? assert.fail(), 1);
-    assert.deepEqual(free(places, { size: 1, ahead: false }), { order: [1, 1, 0, 1, 0, 1], size: 1 });
+    assert.deepEqual(free(places, { size: 1, ahead: 0 }), { order: [1, 1, 0, 1, 0, 1], size: 1 });
   });
 
   it('offer no more than there are seats where tasks are slow, and one chunk behind where they are quick', () => {
     const places = [new FakePlace(10)];
     post(places[0] ?? assert.fail(), 7);
-    assert.deepEqual(free(places, { size: 16, ahead: false }), { order: [0], size: 3 });
-    assert.deepEqual(free(places, { size: 16, ahead: true }), { order: [0, 0], size: 16 });
+    assert.deepEqual(free(places, { size: 16, ahead: 0 }), { order: [0], size: 3 });
+    assert.deepEqual(free(places, { size: 16, ahead: 1 }), { order: [0, 0], size: 16 });
   });
 
   it('count as taken what waits there, and as free what has ended before its chunk', () => {
@@ -54,14 +63,14 @@ describe('free lanes of places with several seats', () => {
     assert.equal(hasRoom(one.place), false);
     one.complete('0-0');
     assert.equal(hasRoom(one.place), true);
-    assert.deepEqual(free([one], { size: 1, ahead: false }), { order: [0], size: 1 });
+    assert.deepEqual(free([one], { size: 1, ahead: 0 }), { order: [0], size: 1 });
   });
 
   it('leave a place alone that is blocked, or has a suspect', () => {
     const places = [new FakePlace(3), new FakePlace(3)];
     Object.assign(places[0] ?? {}, { blocked: true });
     Object.assign(places[1] ?? {}, { alone: true });
-    assert.deepEqual(free(places, { size: 1, ahead: true }).order, []);
+    assert.deepEqual(free(places, { size: 1, ahead: 1 }).order, []);
     assert.deepEqual(
       places.map(({ place }) => hasRoom(place)),
       [false, false],
@@ -69,7 +78,7 @@ describe('free lanes of places with several seats', () => {
   });
 
   it('are asked for but once: calls under way count by the tasks that they may bring', () => {
-    const lanes = freeLanes([new FakePlace(8).place], { size: 2, ahead: false }, 0);
+    const lanes = freeLanes([new FakePlace(8).place], { size: 2, ahead: 0 }, 0);
     assert.equal(chunksToAsk(lanes, []), 4);
     assert.equal(chunksToAsk(lanes, [{ chunks: 1, chunkSize: 5 }]), 1);
     assert.equal(chunksToAsk(lanes, [{ chunks: 2, chunkSize: 8 }]), 0);
