@@ -58,7 +58,7 @@ export class Run implements RunOwner {
 
   end(): void {
     this.#wasStopped = this.stopped();
-    this.#wasCanceled = this.canceled();
+    this.#wasCanceled = this.#wasStopped && this.canceled();
     this.#over = true;
     this.#abort = undefined;
     this.#fail = undefined;

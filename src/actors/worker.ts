@@ -10,7 +10,7 @@
 import { getHeapStatistics } from 'node:v8';
 import { threadId, type MessagePort } from 'node:worker_threads';
 import { currentOwner } from '../api/context.js';
-import { parseChunk, startFigures, TaskRunner } from '../api/task-runner.js';
+import { chunkParser, startFigures, TaskRunner } from '../api/task-runner.js';
 import { completionMaxBytes, encodeCompletion, writeCompletion } from '../runtime/completion.js';
 import { errorInfo, fromErrorData } from '../runtime/error-data.js';
 import type { Outcome } from '../runtime/lifecycle.js';
@@ -133,10 +133,10 @@ class Worker {
   /** Comes back when everything of it was started; it ends when everything has ended. */
   async #runChunk({ lane, text, count, skewMs, observe }: Chunk): Promise<void> {
     const memory = this.#memory(lane);
-    const messages = parseChunk(text, count, SEPARATOR, this.#huey.codec);
+    const parse = chunkParser(text, count, SEPARATOR, this.#huey.codec);
     const open: OpenChunk = { lane, left: 1, runs: observe ? [] : undefined };
     for (let slot = 0; slot < count; slot++) {
-      const message = messages[slot];
+      const message = parse(slot);
       const alone = this.#exclusive.size > 0 && this.#isExclusive(message);
       // Before it is claimed: as long as it waits it can be taken back.
       if (this.#runs.size > 0) await this.#below(alone ? 1 : this.#seats);
@@ -188,7 +188,7 @@ class Worker {
       return false;
     }
     const id = idOf((message as [string])[0], -2);
-    const used = memory.used;
+    const used = memory.ownUsed;
     if (used + completionMaxBytes(id, outcome.record) <= memory.arena.length) {
       memory.done(slot, writeCompletion(memory.arena, used, id, outcome.ttlSeconds, outcome.record));
       return true;

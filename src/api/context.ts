@@ -74,7 +74,9 @@ export function runInTask<T>(task: CurrentTask, fn: () => T): T {
 const KEY = Symbol.for('huey-runtime.current-task');
 type Holder = { [KEY]?: AsyncLocalStorage<CurrentTask> };
 
+let storage: AsyncLocalStorage<CurrentTask> | undefined;
+
 /** Made at the first need: a producer pays nothing for it. */
 function running(): AsyncLocalStorage<CurrentTask> {
-  return ((globalThis as Holder)[KEY] ??= new AsyncLocalStorage<CurrentTask>());
+  return (storage ??= (globalThis as Holder)[KEY] ??= new AsyncLocalStorage<CurrentTask>());
 }

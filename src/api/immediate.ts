@@ -23,7 +23,7 @@ import { EventPublisher } from './events.js';
 import type { Hooks } from './hooks.js';
 import type { RunOwner } from './running-task.js';
 import { ScheduleNews } from './schedule-news.js';
-import { parseChunk, TaskRunner } from './task-runner.js';
+import { chunkParser, TaskRunner } from './task-runner.js';
 
 const CONSUMER = 'immediate';
 /** Runs of one invocation that spent no retry (RetryTask): what asks for more goes into the schedule, or it would never end. */
@@ -112,7 +112,7 @@ export class ImmediateStorage extends MemoryStorage {
     const now = Date.now() + skewMs;
     this.#events.publish(() => taskEvent('started', message, now));
     const watch = new RunWatch(message.head, registry.get(message.head.name)?.settings.graceMs ?? TIMEOUT_GRACE_MS);
-    const [parts] = parseChunk(text, 1, SEPARATOR, codec);
+    const parts = chunkParser(text, 1, SEPARATOR, codec)(0);
     this.#watches.set(message.head.id, watch);
     const outcome = await this.#runner.run(parts, watch, skewMs);
     this.#watches.delete(message.head.id);

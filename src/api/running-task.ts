@@ -36,7 +36,8 @@ export class RunningTask implements CurrentTask {
   readonly #body: Body;
   readonly #owner: RunOwner;
   readonly #surroundings: RunSurroundings;
-  readonly #startedAt = performance.timeOrigin + performance.now();
+  /** Ms since 1970; only of one with a timeout. */
+  readonly #startedAt: number;
   #controller: AbortController | undefined;
   #notes: RunNotes | undefined;
 
@@ -45,6 +46,7 @@ export class RunningTask implements CurrentTask {
     this.#body = body;
     this.#owner = owner;
     this.#surroundings = surroundings;
+    this.#startedAt = head.timeoutMs === 0 ? 0 : performance.timeOrigin + performance.now();
   }
 
   get id(): string {

@@ -197,22 +197,37 @@ export function readHead(text: string, shift: 0 | -2): Head {
   const idStart = AT.id + shift;
   const blank = text.indexOf(' ', idStart);
   const end = shift === 0 ? text.indexOf('"', idStart) : text.length;
-  const head: Head = {
-    id: text.slice(idStart, blank),
-    name: text.slice(blank + 1, end),
-    attempts: parseInt(text.slice(AT.attempts + shift, AT.retries + shift), 36),
-    retries: parseInt(text.slice(AT.retries + shift, AT.lapses + shift), 36),
-    lapses: parseInt(text.charAt(AT.lapses + shift), 36),
-    deaths: parseInt(text.charAt(AT.deaths + shift), 36),
-    priority: Number(text.slice(AT.priority + shift, AT.timeout + shift)),
-    timeoutMs: parseInt(text.slice(AT.timeout + shift, AT.expiry + shift), 36),
-    expiresAt: Number(text.slice(AT.expiry + shift, AT.id + shift)),
-  };
+  const { attempts, retries, lapses, deaths, priority, timeoutMs, expiresAt } = readNumbers(text.slice(AT.version + shift, idStart));
+  const id = text.slice(idStart, blank);
+  const name = text.slice(blank + 1, end);
+  const head: Head = { id, name, attempts, retries, lapses, deaths, priority, timeoutMs, expiresAt };
   const care = text.charCodeAt(AT.care + shift) - 48;
   if ((care & 2) !== 0) head.expiryIsRelative = true;
   if ((care & 4) !== 0) head.linked = true;
   if ((care & 8) !== 0) readSlot(head);
   return head;
+}
+
+type HeadNumbers = Omit<Head, 'id' | 'name'>;
+/** What was read last: most messages begin alike, and six numbers cost as much as the rest of a head. */
+let lastStart = '';
+let lastNumbers: HeadNumbers | undefined;
+
+/** What stands before the id. */
+function readNumbers(start: string): HeadNumbers {
+  if (lastNumbers !== undefined && start === lastStart) return lastNumbers;
+  const part = (from: keyof typeof AT, to: keyof typeof AT): string => start.slice(AT[from] - AT.version, AT[to] - AT.version);
+  lastStart = start;
+  lastNumbers = {
+    attempts: parseInt(part('attempts', 'retries'), 36),
+    retries: parseInt(part('retries', 'lapses'), 36),
+    lapses: parseInt(part('lapses', 'deaths'), 36),
+    deaths: parseInt(part('deaths', 'priority'), 36),
+    priority: Number(part('priority', 'timeout')),
+    timeoutMs: parseInt(part('timeout', 'expiry'), 36),
+    expiresAt: Number(part('expiry', 'id')),
+  };
+  return lastNumbers;
 }
 
 /** Parts what was taken for the name. */
@@ -262,14 +277,14 @@ export function decodeMessageWith(text: string, readBody: (body: unknown, head: 
  * @throws MalformedMessage
  */
 export function checkBody(body: unknown): Body {
-  const unchecked: unknown[] = [body];
-  while (unchecked.length > 0) {
-    const next = unchecked.pop();
+  // Further stages, made where there are some: most bodies have none.
+  let unchecked: unknown[] | undefined;
+  for (let next: unknown = body; ; next = unchecked.pop()) {
     if (!isRecord(next) || !Array.isArray(next['args'])) throw new MalformedMessage('the body of the message has no list of arguments');
     const { resultTtlMs, next: later, onError, chord, collect, unique } = next;
     if (resultTtlMs !== undefined && !isWithin(resultTtlMs, RESULT_TTL_MAX_MS)) throw badField('resultTtlMs');
-    if (later !== undefined) unchecked.push(bodyOfStage(later, 'next'));
-    if (onError !== undefined) unchecked.push(bodyOfStage(onError, 'onError'));
+    if (later !== undefined) (unchecked ??= []).push(bodyOfStage(later, 'next'));
+    if (onError !== undefined) (unchecked ??= []).push(bodyOfStage(onError, 'onError'));
     if (
       chord !== undefined &&
       !(isRecord(chord) && isId(chord['id']) && Number.isSafeInteger(chord['index']) && isWithin(chord['index']))
@@ -278,8 +293,8 @@ export function checkBody(body: unknown): Body {
     }
     if (collect !== undefined && !isId(collect)) throw badField('collect');
     if (unique !== undefined && !(isRecord(unique) && isUniqueKey(unique['key']))) throw badField('unique');
+    if (unchecked === undefined || unchecked.length === 0) return body as Body;
   }
-  return body as Body;
 }
 
 function bodyOfStage(stage: unknown, field: string): unknown {

@@ -2,7 +2,7 @@
 import { Lane } from '../../../src/actors/lane.js';
 import { Slot } from '../../../src/actors/lane-memory.js';
 import type { Place } from '../../../src/actors/place.js';
-import { parseChunk, type TaskRunner } from '../../../src/api/task-runner.js';
+import { chunkParser, type TaskRunner } from '../../../src/api/task-runner.js';
 import { writeCompletion } from '../../../src/runtime/completion.js';
 import type { Outcome } from '../../../src/runtime/lifecycle.js';
 import { idOf, isLinked, SEPARATOR } from '../../../src/runtime/message.js';
@@ -81,7 +81,7 @@ export class InlinePlace {
   }
 
   async #runChunk({ lane, chunk, skewMs }: Posted): Promise<void> {
-    const messages = parseChunk(chunk.text, chunk.count, SEPARATOR, PLAIN_CODEC);
+    const parse = chunkParser(chunk.text, chunk.count, SEPARATOR, PLAIN_CODEC);
     for (let slot = 0; slot < chunk.count; slot++) {
       if (!this.ready || !lane.memory.claim(slot)) continue;
       const stop = {
@@ -90,7 +90,7 @@ export class InlinePlace {
         onAbort: () => undefined,
         failure: () => new Promise<never>(() => undefined),
       };
-      const outcome = await this.#runner.run(messages[slot], stop, skewMs);
+      const outcome = await this.#runner.run(parse(slot), stop, skewMs);
       if (this.ready) this.#finish(lane, slot, outcome);
     }
   }

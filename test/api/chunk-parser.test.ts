@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseChunk } from '../../src/api/task-runner.js';
+import { chunkParser } from '../../src/api/task-runner.js';
 import { SEPARATOR } from '../../src/runtime/message.js';
 import { PayloadCodec } from '../../src/runtime/payload-codec.js';
 import { randomSeed } from '../support/seed.js';
@@ -10,7 +10,8 @@ import { randomSeed } from '../support/seed.js';
 const codec = new PayloadCodec('q');
 
 function parse(...texts: string[]): unknown[] {
-  return parseChunk(texts.join(SEPARATOR), texts.length, SEPARATOR, codec);
+  const read = chunkParser(texts.join(SEPARATOR), texts.length, SEPARATOR, codec);
+  return texts.map((_, slot) => read(slot));
 }
 
 describe('a chunk of messages', () => {
