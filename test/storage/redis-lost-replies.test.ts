@@ -6,8 +6,8 @@ import { encodeRecord } from '../../src/runtime/completion.js';
 import { RedisStorage } from '../../src/runtime/storage/redis.js';
 import type { ScriptName } from '../../src/runtime/storage/redis-scripts.js';
 import { sharedRedis } from '../actors/consumer-world.js';
-import { startProxy } from '../faults/harness/proxy.js';
-import { done, message, World, type StorageFixture, generated, idsOf, items } from './world.js';
+import { startProxy, type Proxy } from '../faults/harness/proxy.js';
+import { done, generated, idsOf, items, LEASE_MS, message, World, type StorageFixture } from './world.js';
 
 const MINUTE_MS = 60_000;
 const RECORD = encodeRecord('done', '1');
@@ -15,6 +15,7 @@ const RECORD = encodeRecord('done', '1');
 interface Lossy {
   world: World;
   storage: RedisStorage;
+  proxy: Proxy;
   /** Makes a call whose reply is lost, and then again. */
   twice: <T>(script: ScriptName, call: () => Promise<T>) => Promise<T>;
 }
@@ -30,7 +31,7 @@ async function lossy(t: TestContext): Promise<Lossy> {
     await lost;
     return call();
   };
-  return { world, storage, twice };
+  return { world, storage, proxy, twice };
 }
 
 describe('a write to Redis whose reply is lost, made again', () => {
@@ -114,6 +115,22 @@ describe('a write to Redis whose reply is lost, made again', () => {
     assert.equal((await storage.counts()).consumers, 0);
   });
 
+  it('loses nothing that a wait brought after its consumer was reaped, though that never asks again', async (t) => {
+    for (const script of ['hueyQuickStep', 'hueyStep'] as const) {
+      const { world, storage, proxy } = await lossy(t);
+      const consumer = await world.consumer('frozen', storage, LEASE_MS);
+      const call = { chunks: 1, chunkSize: 1, handOver: script === 'hueyStep' };
+      await storage.step(consumer.call(call));
+      const lost = proxy.loseReply(script);
+      const waiting = assert.rejects(storage.waitAndStep(consumer.call(call), MINUTE_MS), { outcomeUnknown: true });
+      await world.until(async () => (await storage.reap(LEASE_MS)).consumers.includes('frozen') || (await beatOf(storage)));
+      await world.enqueue(message('a'));
+      await lost;
+      await waiting;
+      assert.deepEqual(await world.readyIds(), ['a'], script);
+    }
+  });
+
   it('takes and frees a lock', async (t) => {
     const { storage, twice } = await lossy(t);
     assert.equal(await twice('hueyAcquireLock', () => storage.acquireLock('lock', { token: 'a', leaseMs: MINUTE_MS })), true);
@@ -135,6 +152,12 @@ describe('a write to Redis whose reply is lost, made again', () => {
     assert.deepEqual([await world.readyIds(), (await storage.counts()).dead], [['b'], 0]);
   });
 });
+
+/** Somebody must be heard all the time, or nobody is reaped. */
+async function beatOf(storage: RedisStorage): Promise<false> {
+  await storage.register('alive', LEASE_MS);
+  return false;
+}
 
 /** These tests have one connection, and close it themselves. */
 function fixtureOf(storage: RedisStorage): StorageFixture {

@@ -73,6 +73,17 @@ export class RedisConnection {
     return (client as unknown as ScriptCommands)[name](this.#key, `${this.#key}:none`, ...args);
   }
 
+  /** What `send` sends at once leaves in one packet: the server gets all of it, or nothing. */
+  together<T>(client: Redis, send: () => T): T {
+    const stream = streamOf(client);
+    stream?.cork?.();
+    try {
+      return send();
+    } finally {
+      stream?.uncork?.();
+    }
+  }
+
   /**
    * Runs whatever `send` sends, within `timeoutMs` where the connection is there. `again` is true where the call was refused
    * by one node of a cluster and comes to the next.
@@ -285,6 +296,8 @@ function retire(client: Redis): void {
 }
 
 interface Stream {
+  cork?: () => void;
+  uncork?: () => void;
   destroy?: () => void;
   ref?: () => void;
   unref?: () => void;

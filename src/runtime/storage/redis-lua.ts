@@ -102,8 +102,8 @@ local function idAndName(m)
 end
 `;
 
-/** Where a message goes that can be leased from now on. */
-export const PLACE = `
+/** What a move brought to a consumer that cannot take it any more: it came from `ready`. */
+export const LANDING = `
 -- A ring wakes a consumer that waits at ready for what stands beside it. It is only ever alone in the list.
 local rung
 
@@ -113,6 +113,17 @@ local function unring()
   rung = false
 end
 
+local function giveLandingBack(consumer)
+  for _, m in ipairs(redis.call('LRANGE', P .. 'landing:' .. consumer, 0, -1)) do
+    unring()
+    if m ~= '' then redis.call('LPUSH', P .. 'ready', m) end
+  end
+  redis.call('DEL', P .. 'landing:' .. consumer)
+end
+`;
+
+/** Where a message goes that can be leased from now on. */
+export const PLACE = `${LANDING}
 local function ring()
   if redis.call('LLEN', P .. 'ready') == 0 then
     redis.call('RPUSH', P .. 'ready', '')
@@ -137,15 +148,6 @@ local function place(m, atHead)
   end
   unring()
   redis.call(atHead and 'LPUSH' or 'RPUSH', P .. 'ready', m)
-end
-
--- A move brought it to a consumer that could not take it any more.
-local function giveLandingBack(consumer)
-  local key = P .. 'landing:' .. consumer
-  for _, m in ipairs(redis.call('LRANGE', key, 0, -1)) do
-    if m ~= '' then place(m, true) end
-  end
-  redis.call('DEL', key)
 end
 
 local function expectPlaces()

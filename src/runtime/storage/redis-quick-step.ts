@@ -5,7 +5,7 @@
  */
 import { CALL, ENDED, TAKEN } from './redis-chunks-lua.js';
 import { HOLDING } from './redis-held-lua.js';
-import { CORE, RECORDS } from './redis-lua.js';
+import { CORE, LANDING, RECORDS } from './redis-lua.js';
 
 /** Keys without which there are no suspects, marks, cancels, keyed messages and priorities. */
 const OTHERS = ['suspects', 'marks', 'cancels', 'holders', 'slots', 'limits', 'parked', 'line', 'turns', 'hi', 'lo'];
@@ -16,8 +16,14 @@ const OTHERS = ['suspects', 'marks', 'cancels', 'holders', 'slots', 'limits', 'p
  * No type is asked for: each key is read before the first write, and a wrong one stops the script there.
  */
 export const QUICK_STEP = `${CORE}${RECORDS}${HOLDING}${CALL}${ENDED}${TAKEN}
+if not redis.call('ZSCORE', P .. 'consumers', consumer) then
+  -- Its process may be standing still, or be gone: what its move brought after it was reaped would be nobody's.
+  ${LANDING}
+  free()
+  giveLandingBack(consumer)
+  return redis.error_reply('REAPED ' .. consumer)
+end
 if redis.call('EXISTS', ${OTHERS.map((name) => `P .. '${name}'`).join(', ')}) > 0 then return false end
-if not redis.call('ZSCORE', P .. 'consumers', consumer) then return false end
 local last = redis.call('HGET', lanes, lane)
 if last and tonumber(smatch(last, '^%d+')) >= seq then return false end
 

@@ -108,9 +108,12 @@ export class RedisStorage extends RedisProducer implements Storage {
         if (again) return readStep(await run('hueyStep', stepArguments(call)));
         const quick = this.#quickArguments(call);
         this.#blockingClientId ??= await client.client('ID');
-        const moved = client.blmove(ready, landing, 'LEFT', 'RIGHT', waitMs / 1000);
-        const step = quick === undefined ? run('hueyStep', stepArguments(call)) : run('hueyQuickStep', quick);
-        const [move, stepped] = await Promise.allSettled([moved, step]);
+        // Where the move came and the step did not, nobody would look for what it brings after this consumer was reaped.
+        const sent = this.#blocking.together(client, () => ({
+          move: client.blmove(ready, landing, 'LEFT', 'RIGHT', waitMs / 1000),
+          step: quick === undefined ? run('hueyStep', stepArguments(call)) : run('hueyQuickStep', quick),
+        }));
+        const [move, stepped] = await Promise.allSettled([sent.move, sent.step]);
         if (move.status === 'rejected') refused = move.reason;
         if (stepped.status === 'rejected') {
           this.#blockingClientId = undefined;
