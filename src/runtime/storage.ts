@@ -180,8 +180,6 @@ export interface StepReply {
   committed: number;
   refused: number;
   dropped: Dropped[];
-  /** What is in flight or landing for this consumer now. */
-  held: number;
 }
 
 export interface BeatReply {

@@ -38,7 +38,7 @@ export function describeKeys({ check }: Checks): void {
     const consumer = await world.consumer();
     assert.deepEqual(idsOf(await consumer.take(2)), ['k00000', 'x']);
     const reply = await consumer.take(1000);
-    assert.deepEqual([idsOf(reply), reply.left, reply.held], [['y', 'z'], 0, 4]);
+    assert.deepEqual([idsOf(reply), reply.left, await world.held()], [['y', 'z'], 0, 4]);
     assert.equal((await consumer.take()).left, 0);
     const { ready, running } = await world.storage.counts();
     assert.deepEqual({ ready, running }, { ready: 149, running: 4 });

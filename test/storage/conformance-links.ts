@@ -140,7 +140,7 @@ export function describeLinks({ check, checkLong }: Checks): void {
         { id: 'revoked', name: 'job', state: 'revoked', text: texts.revoked },
       ],
     );
-    assert.equal(reply.held, 3);
+    assert.equal(await world.held(), 3);
     assert.deepEqual(await world.storage.readResults(['expired', 'revoked']), [undefined, undefined]);
     await consumer.settle('revoked', { enqueue: items(['after']) }, 'revoked', '');
     assert.deepEqual(await world.record('revoked'), ['revoked', '']);
@@ -158,7 +158,7 @@ export function describeLinks({ check, checkLong }: Checks): void {
       ['expired', 'expired', 'expired'],
       ['revoked', 'revoked', 'revoked'],
     ]);
-    assert.deepEqual([reply.held, await world.storage.readResults(['expired', 'revoked'])], [3, [undefined, undefined]]);
+    assert.deepEqual([await world.held(), await world.storage.readResults(['expired', 'revoked'])], [3, [undefined, undefined]]);
     // Whoever takes it next, because this consumer is gone, finds it revoked too.
     await world.storage.unregister(consumer.id);
     const next = await (await world.consumer('c2')).take();
@@ -225,7 +225,7 @@ export function describeLinks({ check, checkLong }: Checks): void {
       { id: 'a', name: 'job', state: 'dead', text: texts[0] },
       { id: 'b', name: 'job', state: 'dead', text: texts[1] },
     ]);
-    assert.deepEqual([reply.held, (await world.storage.counts()).dead], [3, 0]);
+    assert.deepEqual([await world.held(), (await world.storage.counts()).dead], [3, 0]);
     assert.deepEqual(await world.storage.readResults(['a', 'b']), [undefined, undefined]);
   });
 

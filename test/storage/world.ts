@@ -73,6 +73,11 @@ export class World {
     return (await this.storage.list('ready', 1000)).map(({ text }) => idOf(text));
   }
 
+  /** How much consumers hold. */
+  async held(): Promise<number> {
+    return (await this.storage.counts()).running;
+  }
+
   async record(id: string): Promise<[FinalState, string] | undefined> {
     const [record] = await this.storage.readResults([id]);
     return record === undefined ? undefined : [record.state, record.payload];

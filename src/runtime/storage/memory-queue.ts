@@ -179,7 +179,7 @@ export class MemoryQueue {
     const texts = this.#lease.take(taking, call.chunks * call.chunkSize, this.#consumers.size);
     const { dropped } = taking;
     const chunks = rules.spread(texts, call.chunks);
-    const reply = { now, chunks, solo, left: this.#places.leasable, committed, refused, dropped, held: consumer.inFlight.size };
+    const reply = { now, chunks, solo, left: this.#places.leasable, committed, refused, dropped };
     consumer.lanes.set(call.lane, { seq: call.seq, reply: rules.copyReply(reply) });
     this.news.tell();
     return reply;

@@ -73,7 +73,7 @@ export function endArguments(message: WaitingMessage, transition: Transition): R
 
 export function readStep(reply: unknown): StepReply {
   if (!Array.isArray(reply)) throw new StorageRefused('the step script gave no list');
-  const [now, committed, refused, left, held, dropped, solo, ...rest] = reply as [number, number, number, number, number, string, string];
+  const [now, committed, refused, left, dropped, solo, ...rest] = reply as [number, number, number, number, string, string];
   const chunks: StepReply['chunks'] = [];
   for (let i = 0; i + 2 < rest.length; i += 3) {
     const receipt = String(rest[i + 2]);
@@ -84,7 +84,6 @@ export function readStep(reply: unknown): StepReply {
     committed,
     refused,
     left,
-    held,
     // cjson writes an empty list as {}.
     dropped: dropped === '{}' ? [] : (JSON.parse(dropped) as Dropped[]),
     solo: solo === '' ? undefined : solo,

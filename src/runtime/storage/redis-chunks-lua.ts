@@ -1,6 +1,6 @@
 /**
  * The parts that the two scripts of `step` (redis-step-script.ts, redis-quick-step.ts) share: what a call says, the ends that it brings,
- * the chunks that it leases, and its reply. They come behind CORE, RECORDS (redis-lua.ts) and HOLDING (redis-held-lua.ts).
+ * the chunks that it leases, and its reply. They come behind CORE and RECORDS (redis-lua.ts).
  */
 import { ID_MAX_CHARS } from '../limits.js';
 import { PACK_MIN } from './redis-held-lua.js';
@@ -20,6 +20,22 @@ local function forgetReply(last)
   local receipts = {}
   for receipt in string.gmatch(last, '"receipt":"([^"]+)"') do receipts[#receipts + 1] = receipt end
   inGroups(receipts, function(...) redis.call('HDEL', lanes, ...) end)
+end
+`;
+
+/** The reply; kept for a repeat, with ids and receipts in the place of chunks. */
+export const REPLY = `
+local function replyOf(committed, refused, left, dropped, alone, aloneId, chunksOut)
+  local reply = {now, committed, refused, left, dropped[1] and cjson.encode(dropped) or '{}', alone}
+  local kept = {}
+  for i, chunk in ipairs(chunksOut) do
+    reply[3 * i + 4], reply[3 * i + 5], reply[3 * i + 6] = chunk.text, chunk.count, chunk.receipt or ''
+    kept[i] = {receipt = chunk.receipt or '', ids = chunk.ids}
+  end
+  redis.call('HSET', lanes, lane, ARGV[4] .. ' ' .. cjson.encode({
+    committed = committed, refused = refused, dropped = dropped, solo = aloneId, chunks = kept
+  }))
+  return reply
 end
 `;
 
@@ -102,7 +118,7 @@ local function pack(except)
     while switches[turn] and switches[turn] <= at do turn = turn + 1 end
     if count >= ${PACK_MIN} then
       local bucket = (switches[turn] or to + 1) > to and generated(gotIds[at]) and ssub(gotIds[at], 1, 16) or '-'
-      chunk.receipt = lane .. '.' .. seq .. '.' .. at .. ' ' .. count .. ' ' .. bucket .. ' ' .. redis.sha1hex(ids)
+      chunk.receipt = lane .. '.' .. ARGV[4] .. '.' .. at .. ' ' .. count .. ' ' .. bucket .. ' ' .. redis.sha1hex(ids)
       redis.call('HSET', packs, chunk.receipt, text)
     else
       chunk.ids = ids
@@ -112,17 +128,4 @@ local function pack(except)
   end
 end
 
--- The reply, but for how much is left and held; kept for a repeat, as ids and receipts.
-local function replyOf(committed, refused, dropped, alone)
-  local reply = {now, committed, refused, 0, 0, dropped[1] and cjson.encode(dropped) or '{}', alone}
-  local kept = {}
-  for i, chunk in ipairs(chunksOut) do
-    reply[3 * i + 5], reply[3 * i + 6], reply[3 * i + 7] = chunk.text, chunk.count, chunk.receipt or ''
-    kept[i] = {receipt = chunk.receipt or '', ids = chunk.ids}
-  end
-  redis.call('HSET', lanes, lane, seq .. ' ' .. cjson.encode({
-    committed = committed, refused = refused, dropped = dropped, solo = alone ~= '' and gotIds[1] or nil, chunks = kept
-  }))
-  return reply
-end
 `;

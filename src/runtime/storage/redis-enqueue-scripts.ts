@@ -69,26 +69,39 @@ const ENQUEUE_PLAIN = `
 local P, ready = ARGV[1], ARGV[1] .. 'ready'
 local ssub, sfind, sbyte = string.sub, string.find, string.byte
 
-local function expect(key, kind)
-  local found = redis.call('TYPE', key).ok
-  if found ~= 'none' and found ~= kind then error('WRONGTYPE ' .. key .. ' is a ' .. found .. ' and not a ' .. kind, 0) end
+local function isPlain(m)
+  local a, b, version, care = sbyte(m, 1, 4)
+  return a == 91 and b == 34 and version == 49 and (care == 48 or care == 52) and not sfind(m, '\\n', 1, true)
+    and sfind(m, '^[0-9a-z][0-9a-z][0-9a-z] [^"\\\\%c]+",', 55)
 end
 
-expect(ready, 'list')
+-- A ring is no message, and never beside one. A wrong type of any key stops the script before the first write.
+local rung = redis.call('LINDEX', ready, '0') == ''
+
+if #ARGV == 2 then
+  local m = ARGV[2]
+  local bucket = ssub(m, 39, 54)
+  if not isPlain(m) or sfind(bucket, '[^0-9a-z]') then return false end
+  local key = P .. 'ids:' .. bucket
+  if redis.call('SETBIT', key, string.format('%d', tonumber(ssub(m, 55, 57), 36)), '1') == 1 then return {0} end
+  redis.call('PEXPIRE', key, '${DEDUPE_TTL_MS}')
+  if rung then redis.call('LPOP', ready) end
+  redis.call('RPUSH', ready, m)
+  return {}
+end
+
 -- By bucket: the numbers of the ids in it, where they stand in ARGV, and the bytes of its memory that they concern.
 local groups, list, start, group = {}, {}, nil, nil
 for i = 2, #ARGV do
   local m = ARGV[i]
-  local a, b, version, care = sbyte(m, 1, 4)
-  if a ~= 91 or b ~= 34 or version ~= 49 or care ~= 48 and care ~= 52 or sfind(m, '\\n', 1, true)
-    or not sfind(m, '^[0-9a-z][0-9a-z][0-9a-z] [^"\\\\%c]+",', 55) then return false end
+  if not isPlain(m) then return false end
   local bucket = ssub(m, 39, 54)
   if bucket ~= start then
     if sfind(bucket, '[^0-9a-z]') then return false end
     group, start = groups[bucket], bucket
     if not group then
       group = {key = P .. 'ids:' .. bucket, n = 0, numbers = {}, at = {}, first = math.huge, last = 0}
-      expect(group.key, 'string')
+      redis.call('GETRANGE', group.key, '0', '0')
       groups[bucket], list[#list + 1] = group, group
     end
   end
@@ -127,8 +140,7 @@ if knownCount > 0 then
     if i == known[skipped] then skipped = skipped + 1 else fresh[#fresh + 1] = ARGV[i] end
   end
 end
--- A ring is no message, and never beside one.
-if #fresh >= from and redis.call('LINDEX', ready, 0) == '' then redis.call('LPOP', ready) end
+if rung and #fresh >= from then redis.call('LPOP', ready) end
 for i = from, #fresh, 800 do redis.call('RPUSH', ready, unpack(fresh, i, math.min(i + 799, #fresh))) end
 for i, at in ipairs(known) do known[i] = at - 2 end
 return known

@@ -13,8 +13,8 @@
 /** Fewer are as quick one by one, and most likely to end one by one. */
 export const PACK_MIN = 3;
 
-/** How much a consumer holds. */
-export const HOLDING = `
+export const HELD = `
+-- How much a consumer holds.
 local function heldCount(consumer)
   local sum = redis.call('HLEN', P .. 'inflight:' .. consumer)
   for _, receipt in ipairs(redis.call('HKEYS', P .. 'packs:' .. consumer)) do
@@ -22,9 +22,7 @@ local function heldCount(consumer)
   end
   return sum
 end
-`;
 
-export const HELD = `${HOLDING}
 local function expectHeldBy(consumer)
   expectOnce('inflight:' .. consumer, 'hash') expectOnce('packs:' .. consumer, 'hash') expectOnce('lanes:' .. consumer, 'hash')
 end

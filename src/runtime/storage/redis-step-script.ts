@@ -1,5 +1,5 @@
 /** The script of `step`: commit what ended, lease what is next, in one atomic call. The rules it keeps stand in redis-lua.ts. */
-import { CALL, ENDED, TAKEN } from './redis-chunks-lua.js';
+import { CALL, ENDED, REPLY, TAKEN } from './redis-chunks-lua.js';
 import { HELD } from './redis-held-lua.js';
 import { LEASE } from './redis-lease-lua.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
@@ -13,10 +13,10 @@ import { STORE } from './redis-store-lua.js';
  *   'Q', id, message, delay ms, 'head' or 'tail', effects
  *   'B', id, message, reason, record, ttl seconds, effects
  * Effects are JSON or ''.
- * Returns now, committed, refused, left, held, dropped (JSON), solo message or '', then text, count, and receipt or '' of each chunk.
+ * Returns now, committed, refused, left, dropped (JSON), solo message or '', then text, count, and receipt or '' of each chunk.
  * Errors: REAPED where the consumer is not registered, STALE where the lane's number is an old one.
  */
-export const STEP = `${PRELUDE}${HELD}${PLACE}${SLOTS}${SETTLE}${STORE}${CALL}${ENDED}${TAKEN}
+export const STEP = `${PRELUDE}${HELD}${PLACE}${SLOTS}${SETTLE}${STORE}${CALL}${REPLY}${ENDED}${TAKEN}
 local solo, handOver = ARGV[7] == '1', ARGV[8] == '1'
 
 expect('consumers', 'zset')
@@ -28,9 +28,6 @@ if not redis.call('ZSCORE', P .. 'consumers', consumer) then
 end
 
 expectHeldBy(consumer) expect('landing:' .. consumer, 'list')
-local function held()
-  return heldCount(consumer) + redis.call('LLEN', landing)
-end
 
 -- How many wait in the order of their priority.
 local function sorted()
@@ -53,7 +50,7 @@ if last then
   if lastSeq == seq then
     last = cjson.decode(ssub(last, #tostring(lastSeq) + 2))
     local alone = last.solo and redis.call('HGET', inflight, last.solo) or ''
-    local reply = {now, last.committed, last.refused, left(), held(), cjson.encode(last.dropped), alone}
+    local reply = {now, last.committed, last.refused, left(), cjson.encode(last.dropped), alone}
     for _, chunk in ipairs(last.chunks) do
       local text, ids = redis.call('HGET', packs, chunk.receipt), chunk.ids
       local count = text and #messagesOf(text)
@@ -191,12 +188,9 @@ ${LEASE}
 flushSettled()
 hintScheduled()
 
-local reply = replyOf(committed, refused, dropped, alone)
-
 local remains = left()
 -- Another consumer may be waiting for what stands beside the list it waits at.
 if remains > 0 and redis.call('LLEN', P .. 'ready') == 0 then ring() end
 
-reply[4], reply[5] = remains, held()
-return reply
+return replyOf(committed, refused, remains, dropped, alone, alone ~= '' and gotIds[1] or nil, chunksOut)
 `;

@@ -107,7 +107,6 @@ export class Lease {
       committed,
       refused,
       dropped: taking.dropped,
-      held: this.held(consumer.key),
     };
     const { chunks, solo, dropped, ...rest } = reply;
     const keep: KeptReply = {

@@ -150,7 +150,7 @@ export class ModelWalk {
     this.#model.lease(call, reply);
     for (const chunk of reply.chunks)
       if (chunk.receipt !== undefined) this.#chunks.set(chunk.receipt, idsOf({ ...reply, chunks: [chunk] }));
-    assert.equal(reply.held, this.#model.heldBy(consumer.id).length, 'what this consumer holds');
+    assert.equal(await this.#world.held(), this.#model.idsAt('held').length, 'what consumers hold');
     this.#checkLeft(call, reply);
   }
 
@@ -392,6 +392,6 @@ export class ModelWalk {
 }
 
 function namesOf(reply: StepReply): unknown {
-  const { solo, committed, refused, held } = reply;
-  return { texts: textsOf(reply), solo, committed, refused, held, dropped: reply.dropped };
+  const { solo, committed, refused } = reply;
+  return { texts: textsOf(reply), solo, committed, refused, dropped: reply.dropped };
 }
