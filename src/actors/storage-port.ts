@@ -88,7 +88,7 @@ export class PortStorage implements contract.ProducerStorage {
     return (await this.#remote).removeResults(ids);
   }
 
-  async watch(ids: readonly string[]): Promise<void> {
+  async watch(ids: readonly string[]): Promise<readonly string[]> {
     return (await this.#remote).watch(ids);
   }
 

@@ -65,7 +65,10 @@ export class Client {
 
   /** Any call of the storage. The process stays alive until it is answered. */
   call<T>(use: (storage: ProducerStorage) => Promise<T>): Promise<T> {
-    return this.#door.call(use);
+    return this.#door.call((storage) => {
+      ResultWaiter.of(storage).flushRemovals();
+      return use(storage);
+    });
   }
 
   counts(): Promise<Counts> {

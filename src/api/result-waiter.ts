@@ -1,7 +1,7 @@
 /**
  * Waits for the ends of tasks, one for each storage:
- *  1. Who begins to wait is entered, the storage is asked to tell of those ids, and then they are looked at once: an
- *     end is seen either by that look or by the push. What begins in one turn of the loop goes in one call.
+ *  1. Who begins to wait is entered, the storage is asked to tell of those ids, and then those that may have ended before are
+ *     looked at once: an end is seen either by that look or by the push. What begins in one turn of the loop goes in one call.
  *  2. What the storage pushes settles the waits.
  *  3. Pushes are hints and may be lost: every LOOK_MS, and after an outage, all ids that are waited for are looked at.
  *  4. A wait with a timeout ends by its timer.
@@ -77,21 +77,22 @@ export class ResultWaiter {
 
   /** What is there now. */
   look(id: string): Promise<ResultRecord | undefined> {
-    this.#flushRemovals();
+    this.flushRemovals();
     return keepAlive(this.#storage.readResults([id]).then(([record]) => record));
   }
 
   /** Removes a value that has arrived. Where that fails the value goes when its time is over. */
   remove(id: string): void {
     this.#removals.push(id);
-    if (this.#removals.length === 1) queueMicrotask(() => this.#flushRemovals());
-    else if (this.#removals.length >= BATCH_MAX) this.#flushRemovals();
+    // Not before whoever waits has the value: a call of the server costs more than all the rest.
+    if (this.#removals.length === 1) setImmediate(() => this.flushRemovals());
+    else if (this.#removals.length >= BATCH_MAX) this.flushRemovals();
   }
 
   /** Ends these waits with an error, for who gives up the storage; gives back when the removals are through. */
   async close(error: Error): Promise<void> {
     for (const id of [...this.#waits.keys()]) this.#settle(id, (wait) => wait.reject(error));
-    this.#flushRemovals();
+    this.flushRemovals();
     await this.#removing;
   }
 
@@ -108,22 +109,24 @@ export class ResultWaiter {
   }
 
   async #begin(): Promise<void> {
-    this.#flushRemovals();
+    this.flushRemovals();
     const fresh = this.#fresh;
     this.#fresh = [];
     for (const ids of batches(fresh)) {
-      await this.#watch(ids);
-      await this.#read(ids);
+      await this.#read(await this.#watch(ids));
     }
   }
 
-  async #watch(ids: readonly string[]): Promise<void> {
+  /** Gives those that may have ended before. */
+  async #watch(ids: readonly string[]): Promise<readonly string[]> {
     try {
-      await this.#storage.watch(ids);
+      const unsure = await this.#storage.watch(ids);
       for (const id of ids) this.#unwatched.delete(id);
+      return unsure;
     } catch (error) {
       for (const id of ids) if (this.#waits.has(id)) this.#unwatched.add(id);
       this.#failed(ids, error);
+      return ids;
     }
   }
 
@@ -203,7 +206,8 @@ export class ResultWaiter {
     if (leaving.length > 0) this.#storage.unwatch(leaving);
   }
 
-  #flushRemovals(): void {
+  /** What is to be removed goes now: before a call that might come upon it. */
+  flushRemovals(): void {
     if (this.#removals.length === 0) return;
     const ids = this.#removals;
     this.#removals = [];

@@ -285,8 +285,11 @@ export interface ProducerStorage extends CancelVerbs, LockVerbs {
   readResults(ids: readonly string[]): Promise<(ResultRecord | undefined)[]>;
   /** Removes the values; an end marker stays (state kept, payload GONE_PAYLOAD; one that was empty stays empty) so that a later reader learns that it was read. Repeatable. */
   removeResults(ids: readonly string[]): Promise<void>;
-  /** From now on `onEnded` tells of these ids, until unwatched. Resolves when it is sure that no later end is missed. */
-  watch(ids: readonly string[]): Promise<void>;
+  /**
+   * From now on `onEnded` tells of these ids, until unwatched. Resolves when it is sure that no later end is missed, with those
+   * that may have ended before: whoever waits looks at them once.
+   */
+  watch(ids: readonly string[]): Promise<readonly string[]>;
   unwatch(ids: readonly string[]): void;
   /** Sets a mark; one by id is forgotten 30 days after now or, where it is later, after its eta. Repeatable. */
   revoke(target: MarkTarget, mark: Mark): Promise<void>;

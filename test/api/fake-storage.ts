@@ -35,9 +35,10 @@ export class FakeStorage implements ProducerStorage {
     for (const id of ids) this.records.delete(id);
   }
 
-  async watch(ids: readonly string[]): Promise<void> {
+  async watch(ids: readonly string[]): Promise<readonly string[]> {
     await this.#note('watch', ids);
     for (const id of ids) this.watched.add(id);
+    return ids;
   }
 
   unwatch(ids: readonly string[]): void {

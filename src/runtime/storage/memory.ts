@@ -98,9 +98,10 @@ export class MemoryStorage implements contract.Storage {
     for (const id of ids) queue.records.removeValue(id, queue.now());
   }
 
-  async watch(ids: readonly string[]): Promise<void> {
+  async watch(ids: readonly string[]): Promise<readonly string[]> {
     this.#live();
     for (const id of ids) this.#watched.add(id);
+    return ids;
   }
 
   unwatch(ids: readonly string[]): void {

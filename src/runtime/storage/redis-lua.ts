@@ -13,7 +13,20 @@
  */
 import { CONCURRENCY_KEY_MAX_CHARS, DEAD_MAX, DEAD_TTL_MS, ID_MARK_LIFE_MS, ID_MAX_CHARS, SUSPECT_LAPSES } from '../limits.js';
 
-/** What all of them begin with, be they as short as they may. */
+/** Where the record of an id is. */
+export const WHERE = `
+local function generated(id)
+  return #id == 19 and not string.find(id, '[^0-9a-z]')
+end
+
+-- The bucket, and the field within it.
+local function whereIs(id)
+  if generated(id) then return string.sub(id, 1, 16), string.sub(id, 17) end
+  return id, id
+end
+`;
+
+/** What nearly all of them begin with, be they as short as they may. */
 export const CORE = `
 local P = ARGV[1]
 -- Looking a global up costs as much as many a call of it.
@@ -52,16 +65,7 @@ local function inGroups(list, call)
   end
 end
 
-local function generated(id)
-  return #id == 19 and not string.find(id, '[^0-9a-z]')
-end
-
--- Where the record of an id is: the bucket, and the field within it.
-local function whereIs(id)
-  if generated(id) then return string.sub(id, 1, 16), string.sub(id, 17) end
-  return id, id
-end
-
+${WHERE}
 local function expectRecord(id)
   expectOnce('result:' .. (whereIs(id)), 'hash')
 end

@@ -5,6 +5,7 @@
 import type { CancelState, WaitingMessage } from '../canceling.js';
 import { checkId } from '../ids.js';
 import { decodeRecord, type ResultRecord } from '../completion.js';
+import { idOf } from '../message.js';
 import type {
   ChordPlan,
   Counts,
@@ -56,7 +57,7 @@ export abstract class RedisProducer implements ProducerStorage {
   async enqueue(items: readonly EnqueueItem[], chords: readonly ChordPlan[] = []): Promise<EnqueueReply> {
     if (items.length === 0 && chords.length === 0) return { duplicates: [], conflicts: [] };
     if (chords.length === 0 && items.every(isPlainItem)) {
-      const duplicates = (await this.call('hueyEnqueuePlain', ...items.map(({ text }) => text))) as number[] | null;
+      const duplicates = await this.#enqueuePlain(items.map(({ text }) => text));
       if (duplicates !== null) return { duplicates, conflicts: [] };
     }
     const args: string[] = [chords.length === 0 ? '' : JSON.stringify(chords)];
@@ -71,6 +72,16 @@ export abstract class RedisProducer implements ProducerStorage {
     return { duplicates, conflicts };
   }
 
+  /** Null where the short script did not take them. */
+  async #enqueuePlain(texts: readonly string[]): Promise<number[] | null> {
+    const [first = ''] = texts;
+    const only = texts.length === 1 ? idOf(first) : undefined;
+    if (only !== undefined) this.subscriptions.enqueuing(only);
+    const duplicates = (await this.call('hueyEnqueuePlain', ...texts)) as number[] | null;
+    if (only !== undefined && duplicates?.length === 0) this.subscriptions.openEnds.stored(only);
+    return duplicates;
+  }
+
   async readResults(ids: readonly string[]): Promise<(ReturnType<typeof decodeRecord> | undefined)[]> {
     if (ids.length === 0) return [];
     const records = (await this.call('hueyReadResults', ...ids)) as string[];
@@ -81,8 +92,8 @@ export abstract class RedisProducer implements ProducerStorage {
     if (ids.length > 0) await this.call('hueyRemoveResults', ...ids);
   }
 
-  async watch(ids: readonly string[]): Promise<void> {
-    await this.subscriptions.watch(ids);
+  async watch(ids: readonly string[]): Promise<readonly string[]> {
+    return this.subscriptions.watch(ids);
   }
 
   unwatch(ids: readonly string[]): void {

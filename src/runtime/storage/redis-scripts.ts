@@ -7,7 +7,7 @@ import { CANCEL_SCRIPTS } from './redis-cancel-scripts.js';
 import { CHARGE, GIVE_BACK, HEARD, RELOADS } from './redis-consumer-lua.js';
 import { ENQUEUE_SCRIPTS } from './redis-enqueue-scripts.js';
 import { HELD } from './redis-held-lua.js';
-import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
+import { PLACE, PRELUDE, SETTLE, WHERE } from './redis-lua.js';
 import { QUICK_STEP } from './redis-quick-step.js';
 import { STORE } from './redis-store-lua.js';
 import { SIDE_SCRIPTS } from './redis-side-scripts.js';
@@ -160,8 +160,9 @@ return 1
 `;
 
 /** ARGV: prefix, ids. Returns a record or '' for each. */
-const READ_RESULTS = `${PRELUDE}
-local records = {}
+const READ_RESULTS = `${WHERE}
+local P, time, records = ARGV[1], redis.call('TIME'), {}
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 2, #ARGV do
   local id = ARGV[i]
   local bucket, field = whereIs(id)
@@ -172,14 +173,15 @@ return records
 `;
 
 /** ARGV: prefix, ids. A value is replaced by the mark of one that was read; the state stays. */
-const REMOVE_RESULTS = `${PRELUDE}
-for i = 2, #ARGV do expectRecord(ARGV[i]) end
+const REMOVE_RESULTS = `${WHERE}
+local ended = {}
 for i = 2, #ARGV do
-  local id = ARGV[i]
-  local bucket, field = whereIs(id)
-  local value = redis.call('HGET', P .. 'result:' .. bucket, field)
-  if value and #value > 14 then redis.call('HSET', P .. 'result:' .. bucket, field, string.sub(value, 1, 14) .. '${GONE_PAYLOAD}') end
+  local bucket, field = whereIs(ARGV[i])
+  local key = ARGV[1] .. 'result:' .. bucket
+  local value = redis.call('HGET', key, field)
+  if value and #value > 14 then ended[#ended + 1] = {key, field, string.sub(value, 1, 14) .. '${GONE_PAYLOAD}'} end
 end
+for _, one in ipairs(ended) do redis.call('HSET', unpack(one)) end
 return 1
 `;
 

@@ -6,6 +6,7 @@ import { decodeRecord } from '../completion.js';
 import type { StorageEvents } from '../storage.js';
 import { RedisConnection, type RedisSpec } from './redis-connection.js';
 import type { RedisKeys } from './redis-keys.js';
+import { OpenEnds } from './redis-open-ends.js';
 
 /**
  * While somebody listens, the connection is tried this often: one that is half open says nothing, and in a cluster only the node
@@ -22,6 +23,9 @@ export class RedisSubscriptions {
   /** Channel -> ids that are waited for. In the order of their last use. */
   readonly #channels = new Map<string, Set<string>>();
   readonly #subscribed = new Map<string, Promise<void>>();
+  /** Those of them that the server has confirmed. */
+  readonly #confirmed = new Set<string>();
+  readonly openEnds = new OpenEnds();
   #control = false;
   #listening = false;
   #waiting = 0;
@@ -36,11 +40,17 @@ export class RedisSubscriptions {
       onMessage: (channel, message) => this.#receive(channel, message),
       // The driver subscribes again by itself only on a client that it keeps.
       onReady: () => this.#resubscribe(),
-      onLost: () => this.#subscribed.clear(),
+      onLost: () => this.#forget(),
     });
   }
 
-  async watch(ids: readonly string[]): Promise<void> {
+  /** Before a task is enqueued. */
+  enqueuing(id: string): void {
+    if (this.#confirmed.has(this.#keys.done(id))) this.openEnds.begin(id);
+  }
+
+  /** Gives those that may have ended before. */
+  async watch(ids: readonly string[]): Promise<string[]> {
     const channels = new Set<string>();
     for (const id of ids) {
       const channel = this.#keys.done(id);
@@ -53,6 +63,7 @@ export class RedisSubscriptions {
       channels.add(channel);
     }
     await Promise.all([...channels].map((channel) => this.#subscribe(channel)));
+    return ids.filter((id) => !this.openEnds.take(id));
   }
 
   unwatch(ids: readonly string[]): void {
@@ -98,13 +109,23 @@ export class RedisSubscriptions {
     if (!subscribed) {
       subscribed = this.#connection.run((client) => client.subscribe(channel)).then(() => undefined);
       this.#subscribed.set(channel, subscribed);
-      subscribed.catch(() => this.#subscribed.delete(channel));
+      const made = subscribed;
+      subscribed.then(
+        () => this.#subscribed.get(channel) === made && this.#confirmed.add(channel),
+        () => this.#subscribed.delete(channel),
+      );
     }
     return subscribed;
   }
 
-  #resubscribe(): void {
+  #forget(): void {
     this.#subscribed.clear();
+    this.#confirmed.clear();
+    this.openEnds.clear();
+  }
+
+  #resubscribe(): void {
+    this.#forget();
     const channels = [...this.#channels.keys()];
     if (this.#control) channels.push(this.#keys.control);
     if (this.#listening) {
@@ -123,6 +144,7 @@ export class RedisSubscriptions {
       if (waiting.size > 0) continue;
       this.#channels.delete(channel);
       this.#subscribed.delete(channel);
+      this.#confirmed.delete(channel);
       this.#connection.run((client) => client.unsubscribe(channel)).catch(() => undefined);
     }
   }
@@ -141,13 +163,14 @@ export class RedisSubscriptions {
       return;
     }
     const waiting = this.#channels.get(channel);
-    if (!waiting || waiting.size === 0) return;
+    if (!waiting || (waiting.size === 0 && this.openEnds.isEmpty)) return;
     const lines = message.split('\n');
     const ended: { id: string; record?: ReturnType<typeof decodeRecord> }[] = [];
     for (let i = 0; i + 1 < lines.length; i += 2) {
       const id = lines[i] ?? '';
       const record = lines[i + 1] ?? '';
       if (waiting.has(id)) ended.push(record === '' ? { id } : { id, record: decodeRecord(record) });
+      else this.openEnds.take(id);
     }
     if (ended.length > 0) events.onEnded?.(ended);
   }

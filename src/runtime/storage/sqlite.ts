@@ -81,9 +81,10 @@ export class SqliteStorage implements contract.Storage {
     await this.#call('removeResults', [ids]);
   }
 
-  async watch(ids: readonly string[]): Promise<void> {
+  async watch(ids: readonly string[]): Promise<readonly string[]> {
     this.#checkOpen();
     await this.#client.watch(ids);
+    return ids;
   }
 
   unwatch(ids: readonly string[]): void {
