@@ -5,12 +5,24 @@
  */
 import { CHUNK_MAX, CHUNK_MIN, CHUNK_START } from '../runtime/limits.js';
 
+/** How tasks travel now. */
+export interface Pace {
+  /** Tasks in a chunk at most. */
+  readonly size: number;
+  /** How many chunks may wait behind what runs in a place. */
+  readonly ahead: number;
+  /** Whether any of the tasks was seen to end. */
+  readonly known: boolean;
+}
+
 const FAST_MS = 4;
 const SLOW_MS = 16;
 /** Large messages travel in small chunks, so that what a consumer holds stays bounded in bytes too. */
 const CHUNK_CHARS = 512 * 1024;
 /** What may wait in a place beyond what runs. */
 const AHEAD_MS = 20;
+/** The same, where so much is left that nobody else goes without: one task, so that a core does not wait for the storage. */
+const BACKLOG_AHEAD_MS = 100;
 /** As long as nothing is known of the tasks. */
 const AHEAD_START = 1;
 
@@ -25,9 +37,12 @@ export class ChunkSizer {
     return Math.min(this.#size, this.#fitting);
   }
 
-  /** How many chunks may wait behind the one that runs in a place. */
-  get ahead(): number {
-    return this.#taskMs === undefined ? AHEAD_START : Math.floor(AHEAD_MS / (this.size * this.#taskMs));
+  /** `isBacklog`: so much is left that every consumer has enough of it. */
+  pace(isBacklog: boolean): Pace {
+    if (this.#taskMs === undefined) return { size: this.size, ahead: AHEAD_START, known: false };
+    const chunkMs = this.size * this.#taskMs;
+    const least = isBacklog && chunkMs <= BACKLOG_AHEAD_MS ? 1 : 0;
+    return { size: this.size, ahead: Math.max(least, Math.floor(AHEAD_MS / chunkMs)), known: true };
   }
 
   noteLength(chars: number, count: number): void {

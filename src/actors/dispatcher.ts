@@ -38,6 +38,8 @@ import { Watchdog } from './watchdog.js';
 
 /** Taken back and without a place: then back to the storage, where other consumers can have it. */
 const HAND_MS = 50;
+/** Where so many tasks are left for each place there is enough for every consumer. */
+const BACKLOG_PER_PLACE = 8;
 /** One wait for work; between two the connection proves that it lives. */
 const WAIT_MS = 2000;
 
@@ -62,6 +64,8 @@ export class Dispatcher {
   readonly #underWay = new Set<StepWork>();
   /** The storage had nothing left at the last look. */
   #starved = false;
+  /** What it had left then. */
+  #left = 0;
   #waiting = false;
   #leasing = true;
   #ended = false;
@@ -121,7 +125,7 @@ export class Dispatcher {
     const now = performance.now();
     if (lane.limited !== undefined) this.#limits.note(lane.limited, now - lane.postedAt);
     // One after the other, the time of a chunk counts from the end of the one before it.
-    else this.#sizer.note(now - (place.seats === 1 ? Math.max(lane.postedAt, place.lastEndAt) : lane.postedAt), lane.count);
+    else this.#sizer.note(now - (place.seats === 1 ? Math.max(lane.postedAt, place.lastEndAt) : lane.postedAt), lane.kept);
     place.lastEndAt = now;
     place.blocked = false;
     const bytes = lane.collect();
@@ -286,6 +290,7 @@ export class Dispatcher {
     if (this.#ended) return;
     this.noteStorageTime(reply.now);
     if (asked > 0 || reply.left > 0) this.#starved = reply.left === 0;
+    this.#left = reply.left;
     if (reply.refused > 0) this.#events.onRefused(reply.refused);
     for (const { text, state } of reply.dropped) if (text !== undefined) this.#transit(text, droppedOutcome(state));
     const ended = reply.dropped.filter(({ text }) => text === undefined);
@@ -313,7 +318,8 @@ export class Dispatcher {
   #ask(): Ask {
     const free = this.#freeLanes();
     if (!this.#leasing) return NOTHING;
-    const chunks = chunksToAsk(free, this.#underWay);
+    // What is at hand has no free seat either.
+    const chunks = this.#hand.size > 0 ? 0 : chunksToAsk(free, this.#underWay);
     if (chunks > 0 || !this.#suspects.expected || !this.#suspects.mayCome(this.#places, this.#underWay))
       return { chunks: Math.min(chunks, Math.max(1, Math.floor(CHUNK_MAX / free.size))), chunkSize: free.size };
     // No suspect comes with a call that takes nothing else.
@@ -321,7 +327,7 @@ export class Dispatcher {
   }
 
   #freeLanes(): FreeLanes {
-    return freeLanes(this.#places, this.#sizer, performance.now());
+    return freeLanes(this.#places, this.#sizer.pace(this.#left >= BACKLOG_PER_PLACE * this.#places.size), performance.now());
   }
 
   #post({ place, lane }: Pick<FreeLane, 'place' | 'lane'>, chunk: Chunk, limited?: string): void {

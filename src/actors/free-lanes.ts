@@ -1,4 +1,5 @@
 /** Which lanes may be given a chunk, in the order in which they should be, and of how many tasks. */
+import type { Pace } from './chunk-sizer.js';
 import type { Lane } from './lane.js';
 import type { Place } from './place.js';
 import { isStuck } from './watchdog.js';
@@ -8,14 +9,6 @@ export interface FreeLane {
   lane: Lane;
   /** Seats that are free there before this lane gets something; 0 or less: what it gets waits behind what runs. */
   room: number;
-}
-
-/** How tasks travel now, see chunk-sizer.ts. */
-export interface Pace {
-  /** Tasks in a chunk at most. */
-  readonly size: number;
-  /** How many chunks may wait behind what runs in a place. */
-  readonly ahead: number;
 }
 
 export interface FreeLanes {
@@ -36,7 +29,7 @@ export function freeLanes(places: Iterable<Place>, pace: Pace, now: number): Fre
     else open.push({ place, room: place.seats - outstanding(place) });
   }
   const size = open.length === 0 ? pace.size : sizeFor(open, pace);
-  for (const { place, room } of open) addSeats(place, room, size, pace.ahead > 0, first, behind);
+  for (const { place, room } of open) addSeats(place, room, size, behindSeats(place, size, pace), first, behind);
   // Most room first: what comes is spread over the lanes in their order. With one seat each nothing moves.
   first.sort((one, other) => other.room - one.room);
   return { lanes: pace.ahead > 0 ? first.concat(behind) : first, size };
@@ -72,11 +65,20 @@ function addLanes(place: Place, ahead: number, first: FreeLane[], behind: FreeLa
   }
 }
 
-/** Several at a time: as many chunks as it takes to fill the seats and, where tasks are quick, about one behind. */
-function addSeats(place: Place, seats: number, size: number, ahead: boolean, first: FreeLane[], behind: FreeLane[]): void {
+/**
+ * How many tasks may wait for seats. Where they are known to be quick as many as have one: a seat that waits for the next call of the
+ * storage to give it something would stand empty for a third of the time.
+ */
+function behindSeats({ seats }: Place, size: number, { ahead, known }: Pace): number {
+  if (ahead === 0) return 0;
+  return known ? Math.max(seats, size) : size;
+}
+
+/** Several at a time: as many chunks as it takes to fill the seats, and those that may wait. */
+function addSeats(place: Place, seats: number, size: number, waiting: number, first: FreeLane[], behind: FreeLane[]): void {
   let room = seats;
   for (const lane of place.lanes) {
-    if (room <= (ahead ? -size : 0)) return;
+    if (room <= -waiting) return;
     if (lane.busy) continue;
     (room > 0 ? first : behind).push({ place, lane, room });
     room -= size;

@@ -30,6 +30,7 @@ export class Lane {
   #chunk: Chunk | undefined;
   #messages: string[] | undefined;
   /** Records up to here were handed on. */
+  #tookBack = 0;
   #collected = 0;
   #isWhole = false;
   postedAt = 0;
@@ -55,11 +56,17 @@ export class Lane {
     return this.#chunk?.count ?? 0;
   }
 
+  /** Tasks of the chunk that were not taken back. */
+  get kept(): number {
+    return this.count - this.#tookBack;
+  }
+
   load(chunk: Chunk, now: number): void {
     this.memory.offer(chunk.count);
     this.#chunk = chunk;
     this.#messages = undefined;
     this.#collected = 0;
+    this.#tookBack = 0;
     this.#isWhole = false;
     this.postedAt = now;
     this.runs.clear();
@@ -113,6 +120,7 @@ export class Lane {
   takeBack(kept = -1): string[] {
     const texts: string[] = [];
     for (let slot = 0; slot < this.count; slot++) if (slot !== kept && this.memory.takeBack(slot)) texts.push(this.message(slot));
+    this.#tookBack += texts.length;
     return texts;
   }
 

@@ -17,6 +17,8 @@ import type { TaskOutput, ThreadOutput } from './task-output.js';
 
 /** Chunks that a thread with one seat may hold: one that runs, and the others so that it need not wait for the storage. */
 const LANES = 4;
+/** With several seats: lanes beyond those, for what waits there for a seat. */
+const LANES_AHEAD = 64;
 /** Native code that does not return keeps a terminated thread alive; waiting longer for its end helps nobody. */
 const DEATH_WAIT_MS = 1000;
 /** Where a run is whose thread answers: no stack leads there. */
@@ -93,11 +95,11 @@ export class Place {
   constructor(number: number, { pool, module, huey, seats, openStorage, tellHeap, output }: PlaceStart, events: PlaceEvents) {
     this.number = number;
     this.seats = seats;
-    // With several seats a lane for each, so that one task that takes long holds back no seat but its own; and one ahead.
+    // With several seats a lane for each, so that one task that takes long holds back no seat but its own; and some ahead.
     this.lanes =
       seats === 1
         ? Array.from({ length: LANES }, (_, i) => new Lane(i, ARENA_BYTES))
-        : Array.from({ length: seats + 1 }, (_, i) => new Lane(i, SMALL_ARENA_BYTES));
+        : Array.from({ length: seats + Math.min(seats, LANES_AHEAD) }, (_, i) => new Lane(i, SMALL_ARENA_BYTES));
     this.#events = events;
     this.#output = output.open();
     const control = new MessageChannel();

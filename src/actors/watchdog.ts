@@ -14,7 +14,7 @@ import type { Place } from './place.js';
 
 export const TICK_MS = 5;
 /** Longer than this nothing waits behind a task that runs. */
-const HOLD_MS = 50;
+export const HOLD_MS = 100;
 /** A thread that has not answered a soft stop for so long is asked where it is; earlier, where the grace is short. */
 const LOCATE_AFTER_MS = 50;
 

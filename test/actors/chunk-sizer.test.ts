@@ -22,7 +22,7 @@ describe('the size of a chunk', () => {
     const sizer = new ChunkSizer();
     feed(sizer, 50, 20);
     assert.equal(sizer.size, CHUNK_MIN);
-    assert.equal(sizer.ahead, 0);
+    assert.equal(sizer.pace(false).ahead, 0);
   });
 
   it('is not changed by one slow chunk among quick ones', () => {
@@ -55,11 +55,19 @@ describe('the size of a chunk', () => {
 
   it('lets as many chunks wait as do not wait long', () => {
     const sizer = new ChunkSizer();
-    assert.equal(sizer.ahead, 1);
+    assert.equal(sizer.pace(false).ahead, 1);
     feed(sizer, 0.01, 5);
-    assert.ok(sizer.ahead > 2, String(sizer.ahead));
+    assert.ok(sizer.pace(false).ahead > 2, String(sizer.pace(false).ahead));
     feed(sizer, 30, 2);
-    assert.equal(sizer.ahead, 0);
+    assert.equal(sizer.pace(false).ahead, 0);
+  });
+
+  it('lets one wait behind a task of some length only where enough is left for everybody', () => {
+    const sizer = new ChunkSizer();
+    feed(sizer, 60, 20);
+    assert.deepEqual([sizer.pace(false).ahead, sizer.pace(true).ahead], [0, 1]);
+    feed(sizer, 200, 2);
+    assert.equal(sizer.pace(true).ahead, 0);
   });
 
   it('stays small for large messages', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { chunksToAsk, freeLanes, hasRoom, type Pace } from '../../src/actors/free-lanes.js';
+import type { Pace } from '../../src/actors/chunk-sizer.js';
+import { chunksToAsk, freeLanes, hasRoom } from '../../src/actors/free-lanes.js';
 import { encodeMessage, SEPARATOR } from '../../src/runtime/message.js';
 import { FakePlace } from './fake-place.js';
 
@@ -15,10 +16,10 @@ function post(place: FakePlace, count: number, claimed = count): void {
 }
 
 /** The places of the lanes in their order, and the size of their chunks. */
-function free(places: FakePlace[], pace: Pace): { order: number[]; size: number } {
+function free(places: FakePlace[], pace: Omit<Pace, 'known'> & Partial<Pace>): { order: number[]; size: number } {
   const { lanes, size } = freeLanes(
     places.map(({ place }) => place),
-    pace,
+    { known: false, ...pace },
     0,
   );
   return { order: lanes.map(({ place }) => places.findIndex((one) => one.place === place)), size };
@@ -57,6 +58,15 @@ describe('free lanes of places with several seats', () => {
     assert.deepEqual(free(places, { size: 16, ahead: 1 }), { order: [0, 0], size: 16 });
   });
 
+  it('offer as much again as there are seats where tasks are known to be quick', () => {
+    const places = [new FakePlace(3, 6)];
+    assert.equal(free(places, { size: 1, ahead: 1, known: false }).order.length, 4);
+    assert.equal(free(places, { size: 1, ahead: 1, known: true }).order.length, 6);
+    assert.equal(free(places, { size: 1, ahead: 0, known: true }).order.length, 3);
+    post(places[0] ?? assert.fail(), 2);
+    assert.equal(free(places, { size: 1, ahead: 1, known: true }).order.length, 4);
+  });
+
   it('count as taken what waits there, and as free what has ended before its chunk', () => {
     const one = new FakePlace(3);
     post(one, 3, 1);
@@ -78,7 +88,7 @@ describe('free lanes of places with several seats', () => {
   });
 
   it('are asked for but once: calls under way count by the tasks that they may bring', () => {
-    const lanes = freeLanes([new FakePlace(8).place], { size: 2, ahead: 0 }, 0);
+    const lanes = freeLanes([new FakePlace(8).place], { size: 2, ahead: 0, known: false }, 0);
     assert.equal(chunksToAsk(lanes, []), 4);
     assert.equal(chunksToAsk(lanes, [{ chunks: 1, chunkSize: 5 }]), 1);
     assert.equal(chunksToAsk(lanes, [{ chunks: 2, chunkSize: 8 }]), 0);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { Watchdog } from '../../src/actors/watchdog.js';
+import { HOLD_MS, Watchdog } from '../../src/actors/watchdog.js';
 import { decodeCompletions } from '../../src/runtime/completion.js';
 import { encodeMessage, idOf, SEPARATOR } from '../../src/runtime/message.js';
 import { FakePlace } from './fake-place.js';
@@ -53,13 +53,13 @@ describe('the watchdog', () => {
     assert.deepEqual(done, ['a']);
   });
 
-  it('takes back what waits behind one task for 50 ms, in every lane of the place', (t) => {
+  it('takes back what waits behind one task for a while, in every lane of the place', (t) => {
     const { place, took, dog, pass } = open(t);
     post(place, 0, ['a', 'b']);
     post(place, 1, ['c']);
     dog.wake();
     place.claim('a');
-    pass(50);
+    pass(HOLD_MS);
     assert.deepEqual(took, []);
     pass(5);
     assert.deepEqual(took.sort(), ['b', 'c']);
@@ -201,7 +201,7 @@ describe('the watchdog of a place with several seats', () => {
     dog.wake();
     place.claim('a');
     place.claim('b');
-    pass(45);
+    pass(HOLD_MS - 5);
     assert.deepEqual([took, place.blocked], [[], false]);
     pass(5);
     assert.deepEqual([took, place.blocked], [['c'], true]);
@@ -210,13 +210,13 @@ describe('the watchdog of a place with several seats', () => {
     assert.equal(place.blocked, false);
   });
 
-  it('takes back what has waited for 50 ms though others begin and end, and not sooner', (t) => {
+  it('takes back what has waited for a while though others begin and end, and not sooner', (t) => {
     const { place, took, dog, pass } = open(t, { seats: 2 });
     post(place, 0, ['a', 'b', 'c', 'd', 'e', 'f', 'g']);
     dog.wake();
     for (const id of ['a', 'b', 'c', 'd', 'e']) {
       place.claim(id);
-      pass(10);
+      pass(HOLD_MS / 5);
       if (id !== 'e') assert.deepEqual(took, []);
       place.complete(id);
     }
@@ -232,7 +232,7 @@ describe('the watchdog of a place with several seats', () => {
     post(place, 2, ['b']);
     dog.wake();
     place.claim('a');
-    pass(60);
+    pass(HOLD_MS + 10);
     assert.deepEqual([took, place.blocked], [['b'], true]);
     assert.equal(place.claim('x'), true);
   });
