@@ -29,8 +29,8 @@ export class Lane {
   readonly memory: LaneMemory;
   #chunk: Chunk | undefined;
   #messages: string[] | undefined;
-  /** Records up to here were handed on. */
   #tookBack = 0;
+  /** Records up to here were handed on. */
   #collected = 0;
   #isWhole = false;
   postedAt = 0;

@@ -4,6 +4,7 @@ import { Dispatcher } from '../../src/actors/dispatcher.js';
 import { StepCalls } from '../../src/actors/step-calls.js';
 import { encodeCompletion } from '../../src/runtime/completion.js';
 import type { Outcome } from '../../src/runtime/lifecycle.js';
+import { CHUNK_START } from '../../src/runtime/limits.js';
 import { decodeHead, encodeMessage, SEPARATOR, type Head } from '../../src/runtime/message.js';
 import { PLAIN_CODEC } from '../../src/runtime/payload-codec.js';
 import { MemoryStorage } from '../../src/runtime/storage/memory.js';
@@ -117,6 +118,20 @@ describe('the dispatcher', () => {
     one.claim('b');
     await poll('the record', async () => (await storage.readResults(['a']))[0]?.state === 'done');
     assert.equal(one.at('b').lane.busy, true);
+  });
+
+  it('takes a chunk that was taken back for no quick one', async (t) => {
+    const { dispatcher, enqueue, place } = await open(t);
+    await enqueue(...Array.from({ length: 10 * CHUNK_START }, (_, n) => `t${n}`));
+    const one = place();
+    const [lane, behind] = one.lanes;
+    assert.ok(lane && behind);
+    await poll('two chunks', () => lane.busy && behind.busy);
+    one.claim('t0');
+    assert.equal(behind.takeBack().length, behind.count);
+    dispatcher.chunkEnded(one.place, behind);
+    await poll('the next chunk', () => behind.busy);
+    assert.equal(behind.count, CHUNK_START);
   });
 
   it('takes back what waits behind a slow task, for a place that is free', async (t) => {
