@@ -1,7 +1,8 @@
 /**
- * The short script of `step`, for what nearly all calls are: completions come, plain messages go. A script pays for each function that it
- * makes and each key that it looks at, in every call; this one has a third of them, and makes only those that the call needs. Where it comes upon anything else it has changed
- * nothing, and the long one is called in its place, under the same number (redis-step-script.ts, whose rules and replies it keeps).
+ * The short script of `step`, for what nearly all calls are: completions come, plain messages go. A script pays for each function
+ * that it makes and each key that it looks at, in every call; this one has a third of them, and makes only those that the call needs.
+ * Where it comes upon anything else it has changed nothing, and the long one is called in its place, under the same number
+ * (redis-step-script.ts, whose rules and replies it keeps).
  */
 import { CALL, ENDED, REPLY, TAKEN } from './redis-chunks-lua.js';
 import { CORE, LANDING, RECORDS } from './redis-lua.js';
