@@ -119,7 +119,8 @@ function paced(bench: Bench, name: SystemName, concurrency: () => Promise<number
         await consume(consumer, spec, places, true);
         const warmUp = { ...wanted, count: Math.min(wanted.count, 100), perSecond: Math.min(wanted.perSecond, 500), burnEvery: 0 };
         await producer.call('pace', { ...warmUp, batch: 1, sampleEvery: 1 });
-        const { startMs, resultMs, perSecond } = await producer.call('pace', wanted);
+        const { startMs, resultMs, lost, perSecond } = await producer.call('pace', wanted);
+        if (lost > 0) bench.note(`lost ${name}`, `${spec.label}: ${lost} of ${wanted.count} values never came in one of the rounds`);
         await untilEnded(view, wanted.count + warmUp.count);
         await producer.stop();
         await consumer.stop();

@@ -2,6 +2,7 @@
  * bee-queue as a producer or a consumer. It never stores results; a value reaches whoever still listens. Where nobody
  * waits, events and the storing of jobs in memory are off, its fastest setting.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { flood, inBulk, inFlight, pace } from './paced.js';
 import { loadPeer, serverAddress } from './peers.js';
 import { QUEUE, type TaskData, type TaskName } from './protocol.js';
@@ -28,6 +29,8 @@ type BeeQueue = new (name: string, settings: object) => Queue;
 
 const FILL_BATCH = 1000;
 const CLOSE_MS = 5000;
+/** A value that takes longer is lost. */
+const LOST_MS = 10_000;
 
 const BeeQueue = loadPeer<BeeQueue>('bee-queue');
 const queues: Queue[] = [];
@@ -58,11 +61,12 @@ serve({
       const jobs = list.map((data) => queue.createJob({ ...data, task: options.task }));
       // The listeners come first: the value is told once and kept nowhere.
       const calls = jobs.map((job) => {
-        const value = new Promise<number>((resolve, reject) => {
+        const told = new Promise<number>((resolve, reject) => {
           job.once('succeeded', resolve);
           job.once('failed', reject);
         });
-        return { value: () => value };
+        // It knows whose value it hears by the id that the save brings: a job that ends before that is never told.
+        return { value: () => Promise.race([told, sleep(LOST_MS, undefined, { ref: false })]) };
       });
       const [only] = jobs;
       if (jobs.length === 1 && only !== undefined) await only.save();

@@ -25,7 +25,8 @@ export async function inBulk(n: number, size: number, enqueueMany: (list: TaskDa
 
 /** One call of a task that was enqueued: how its value is waited for. */
 export interface Waiting {
-  value(): Promise<number>;
+  /** Undefined where it did not come in time, in a system that tells a value once. */
+  value(): Promise<number | undefined>;
 }
 
 /**
@@ -37,6 +38,7 @@ export async function pace(options: PaceArguments, enqueue: (list: TaskData[]) =
   const startMs: number[] = [];
   const resultMs: number[] = [];
   const under: Promise<void>[] = [];
+  let lost = 0;
   const beganAtMs = performance.now();
   for (let sent = 0; sent < count; sent += batch) {
     const dueMs = beganAtMs + (sent / perSecond) * 1000;
@@ -49,7 +51,7 @@ export async function pace(options: PaceArguments, enqueue: (list: TaskData[]) =
   }
   const perSecondOffered = (count / (performance.now() - beganAtMs)) * 1000;
   await Promise.all(under);
-  return { startMs, resultMs, perSecond: perSecondOffered };
+  return { startMs, resultMs, lost, perSecond: perSecondOffered };
 
   async function follow(list: TaskData[]): Promise<void> {
     const enqueuedAtMs = nowMs();
@@ -60,6 +62,10 @@ export async function pace(options: PaceArguments, enqueue: (list: TaskData[]) =
         if (data === undefined || data.n % sampleEvery !== 0) return;
         const startedAtMs = await call.value();
         const endedAtMs = nowMs();
+        if (startedAtMs === undefined) {
+          lost += 1;
+          return;
+        }
         if (data.spins !== undefined) return;
         startMs.push(startedAtMs - enqueuedAtMs);
         resultMs.push(endedAtMs - enqueuedAtMs);

@@ -34,6 +34,8 @@ export type EnqueueMode = 'serial' | 'flight' | 'bulk';
 export interface Latencies {
   startMs: number[];
   resultMs: number[];
+  /** Values that never came, though their tasks ended. */
+  lost: number;
   /** What was really offered, tasks per second. */
   perSecond: number;
 }
