@@ -73,6 +73,17 @@ describe('a wait for a task in Redis', () => {
     assert.deepEqual(await storage.watch(ids), ids);
   });
 
+  it('needs one where its channel was left for others in between', async (t) => {
+    const { storage } = await producer(t);
+    await storage.watch([THIRD]);
+    await storage.enqueue(items([FIRST]));
+    storage.unwatch([THIRD]);
+    const others = Array.from({ length: 70 }, (_, n) => generated(n + 1, 1)).flat();
+    await storage.watch(others);
+    storage.unwatch(others);
+    assert.deepEqual(await storage.watch([FIRST]), [FIRST]);
+  });
+
   it('needs one where so many were enqueued since that it is forgotten', async (t) => {
     const { storage } = await producer(t);
     const many = generated(0, 1100);

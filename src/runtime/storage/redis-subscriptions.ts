@@ -145,6 +145,8 @@ export class RedisSubscriptions {
       this.#channels.delete(channel);
       this.#subscribed.delete(channel);
       this.#confirmed.delete(channel);
+      // Some of them may end unheard from now on.
+      this.openEnds.clear();
       this.#connection.run((client) => client.unsubscribe(channel)).catch(() => undefined);
     }
   }
