@@ -18,6 +18,20 @@ export function describeMarks({ check, checkLong }: Checks): void {
     assert.equal(await world.storage.restore({ id: 'a' }), false);
   });
 
+  check('does not start in one call what an end in it has revoked', async (world) => {
+    await world.enqueue(message('a'));
+    const consumer = await world.consumer();
+    await consumer.take();
+    const effects = { enqueue: [{ text: message('b'), replaces: 'a' }] };
+    const again = { kind: 'requeue', id: 'a', text: message('a'), delayMs: 0, at: 'tail', effects } as const;
+    const reply = await consumer.step({ transitions: [again], chunks: 1, chunkSize: 9 });
+    assert.deepEqual(idsOf(reply), ['b']);
+    assert.deepEqual(
+      reply.dropped.map(({ id, state }) => [id, state]),
+      [['a', 'revoked']],
+    );
+  });
+
   check('tells the consumer what it skipped', async (world) => {
     await world.enqueue(message('a', { name: 'mail.send' }));
     await world.storage.revoke({ id: 'a' }, ONCE);

@@ -184,6 +184,12 @@ end
 
 placeFreed()
 
+-- What was enqueued by these ends may have revoked what is leased next.
+if transitions[1] and not marksOn then
+  marksOn = redis.call('EXISTS', P .. 'marks') == 1
+  plainOnly = plainOnly and not marksOn
+end
+
 ${LEASE}
 flushSettled()
 hintScheduled()
