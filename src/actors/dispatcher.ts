@@ -64,7 +64,7 @@ export class Dispatcher {
   readonly #underWay = new Set<StepWork>();
   /** The storage had nothing left at the last look. */
   #starved = false;
-  /** What it had left then. */
+  /** How much was left at the last answer. */
   #left = 0;
   #waiting = false;
   #leasing = true;

@@ -6,8 +6,8 @@
  * field for each of them would cost as much as all the rest of its life. The first one of a pack that is asked for by
  * its id takes the pack apart, for good.
  *
- * A receipt is `lane.seq.number count bucket digest`, where the bucket is that of all its ids, or '-'. The digest is of the ids in their order: who comes with another one, be it
- * only in the middle, is taken at no word, and each id is looked for by itself.
+ * A receipt is `lane.seq.number count bucket digest`, where the bucket is that of all its ids, or '-'. The digest is of the ids
+ * in their order: who comes with another one, be it only in the middle, is taken at no word, and each id is looked for by itself.
  */
 
 /** Fewer are as quick one by one, and most likely to end one by one. */

@@ -16,7 +16,8 @@ const LITTLE = 8;
 /**
  * ARGV: prefix, consumer, lane, seq, chunks, chunk size, number of blobs, for each blob its receipt or '' and itself.
  * Returns what STEP does, or false: for the other one.
- * No type is asked for: each key is read before the first write, and a wrong one stops the script there.
+ * Hardly a type is asked for (that of a bucket of records): each other key is read before the first write, and a wrong one stops
+ * the script there. So are the HLEN below, whose answer nobody needs.
  */
 export const QUICK_STEP = `${CORE}${CALL}${REPLY}
 if not redis.call('ZSCORE', P .. 'consumers', consumer) then
