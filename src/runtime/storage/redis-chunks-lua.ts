@@ -1,6 +1,6 @@
 /**
  * The parts that the two scripts of `step` (redis-step-script.ts, redis-quick-step.ts) share: what a call says, the ends that it brings,
- * the chunks that it leases, and its reply. They come behind CORE and RECORDS (redis-lua.ts).
+ * the chunks that it leases, and its reply. They come behind START, TOOLS and RECORDS (redis-lua.ts).
  */
 import { ID_MAX_CHARS } from '../limits.js';
 import { PACK_MIN } from './redis-held-lua.js';
@@ -13,7 +13,10 @@ export const CALL = `
 local consumer, lane, seq = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local chunks, size = tonumber(ARGV[5]), tonumber(ARGV[6])
 local inflight, landing, lanes, packs = P .. 'inflight:' .. consumer, P .. 'landing:' .. consumer, P .. 'lanes:' .. consumer, P .. 'packs:' .. consumer
+`;
 
+/** The end of the last call. */
+export const FORGET = `
 -- The last reply of this lane has arrived: what was kept to repeat it is not needed any more.
 local function forgetReply(last)
   if not last or not sfind(last, '"receipt":"[^"]') then return end

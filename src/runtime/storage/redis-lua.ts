@@ -27,13 +27,21 @@ end
 `;
 
 /** What nearly all of them begin with, be they as short as they may. */
-export const CORE = `
+export const START = `
 local P = ARGV[1]
 -- Looking a global up costs as much as many a call of it.
 local ssub, sfind, smatch, sbyte = string.sub, string.find, string.match, string.byte
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- Each half is a small whole number, which costs a third of a large one.
+local function stamp(ms)
+  return string.format('%010d%03d', ms / 1000, ms % 1000)
+end
+`;
+
+/** The tools of all but the shortest. */
+export const TOOLS = `
 local function expect(name, kind)
   local found = redis.call('TYPE', P .. name).ok
   if found ~= 'none' and found ~= kind then
@@ -54,11 +62,6 @@ local function free()
   redis.call('DEL', P .. 'nothing')
 end
 
--- Each half is a small whole number, which costs a third of a large one.
-local function stamp(ms)
-  return string.format('%010d%03d', ms / 1000, ms % 1000)
-end
-
 local function inGroups(list, call)
   for from = 1, #list, 800 do
     call(unpack(list, from, math.min(from + 799, #list)))
@@ -73,7 +76,7 @@ end
 `;
 
 /** What most scripts begin with. */
-export const PRELUDE = `${CORE}
+export const PRELUDE = `${START}${TOOLS}
 -- Names and kinds in turns. False where none of them exists, which takes one look at all.
 local function expectAll(...)
   local keys, n = {}, select('#', ...)

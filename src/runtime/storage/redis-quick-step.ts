@@ -1,11 +1,13 @@
 /**
  * The short script of `step`, for what nearly all calls are: completions come, plain messages go. A script pays for each function
- * that it makes and each key that it looks at, in every call; this one has a third of them, and makes only those that the call needs.
+ * that it makes and each key that it looks at, in every call; this one has a third of them, makes only those that the call needs, and
+ * none for one task alone.
  * Where it comes upon anything else it has changed nothing, and the long one is called in its place, under the same number
  * (redis-step-script.ts, whose rules and replies it keeps).
  */
-import { CALL, ENDED, REPLY, TAKEN } from './redis-chunks-lua.js';
-import { CORE, LANDING, RECORDS } from './redis-lua.js';
+import { CALL, ENDED, FORGET, REPLY, TAKEN } from './redis-chunks-lua.js';
+import { LANDING, RECORDS, START, TOOLS } from './redis-lua.js';
+import { SINGLE } from './redis-single-lua.js';
 
 /** Keys without which there are no suspects, marks, cancels, keyed messages and priorities. */
 const OTHERS = ['suspects', 'marks', 'cancels', 'holders', 'slots', 'limits', 'parked', 'line', 'turns', 'hi', 'lo'];
@@ -19,10 +21,10 @@ const LITTLE = 8;
  * Hardly a type is asked for (that of a bucket of records): each other key is read before the first write, and a wrong one stops
  * the script there. So are the HLEN below, whose answer nobody needs.
  */
-export const QUICK_STEP = `${CORE}${CALL}${REPLY}
+export const QUICK_STEP = `${START}${CALL}
 if not redis.call('ZSCORE', P .. 'consumers', consumer) then
   -- Its process may be standing still, or be gone: what its move brought after it was reaped would be nobody's.
-  ${LANDING}
+  ${LANDING}${TOOLS}
   free()
   giveLandingBack(consumer)
   return redis.error_reply('REAPED ' .. consumer)
@@ -30,6 +32,8 @@ end
 if redis.call('EXISTS', ${OTHERS.map((name) => `P .. '${name}'`).join(', ')}) > 0 then return false end
 local last = redis.call('HGET', lanes, lane)
 if last and tonumber(smatch(last, '^%d+')) >= seq then return false end
+local ready = P .. 'ready'
+${SINGLE}${TOOLS}${FORGET}${REPLY}
 local commit, lease, committed, gotten
 
 -- What ended: whole chunks, or what is held by itself.
@@ -61,7 +65,6 @@ if ARGV[7] ~= '0' then
 end
 
 -- What is next: what has landed, then a fair share of what is ready.
-local ready = P .. 'ready'
 local left = redis.call('LLEN', ready)
 if chunks > 0 then
   ${TAKEN}

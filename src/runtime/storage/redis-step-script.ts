@@ -1,5 +1,5 @@
 /** The script of `step`: commit what ended, lease what is next, in one atomic call. The rules it keeps stand in redis-lua.ts. */
-import { CALL, ENDED, REPLY, TAKEN } from './redis-chunks-lua.js';
+import { CALL, ENDED, FORGET, REPLY, TAKEN } from './redis-chunks-lua.js';
 import { HELD } from './redis-held-lua.js';
 import { LEASE } from './redis-lease-lua.js';
 import { PLACE, PRELUDE, SETTLE } from './redis-lua.js';
@@ -16,7 +16,7 @@ import { STORE } from './redis-store-lua.js';
  * Returns now, committed, refused, left, dropped (JSON), solo message or '', then text, count, and receipt or '' of each chunk.
  * Errors: REAPED where the consumer is not registered, STALE where the lane's number is an old one.
  */
-export const STEP = `${PRELUDE}${HELD}${PLACE}${SLOTS}${SETTLE}${STORE}${CALL}${REPLY}${ENDED}${TAKEN}
+export const STEP = `${PRELUDE}${HELD}${PLACE}${SLOTS}${SETTLE}${STORE}${CALL}${FORGET}${REPLY}${ENDED}${TAKEN}
 local solo, handOver = ARGV[7] == '1', ARGV[8] == '1'
 
 expect('consumers', 'zset')
