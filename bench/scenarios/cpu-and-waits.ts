@@ -1,15 +1,15 @@
 /** Drains of tasks that take their time: calculation, which needs a core each, and waiting, which needs none. */
-import { checkSupervisorOptions } from '../../src/actors/supervisor-options.js';
 import type { Bench } from '../bench.js';
-import { BARE_ENTRY, SYSTEMS, WORKERS } from '../contestants.js';
+import { BARE_ENTRY, WORKERS } from '../contestants.js';
 import type { BestConcurrency, DrainWork } from '../drain.js';
 import type { Contestant, Scenario } from '../rounds.js';
+import type { SystemCalls } from '../systems/protocol.js';
 import { spinsFor } from '../systems/work.js';
 import { drainers } from './drains.js';
 
 const CPU_MS = 50;
 const CPU_TASKS = 400;
-const POLL_MS = 25;
+const POLL_MS = 100;
 const PLACES = 100;
 const WAIT_TASKS = 30_000;
 
@@ -28,7 +28,7 @@ export function drainCpu(bench: Bench, best: BestConcurrency): Scenario {
         rate: perSecond,
         loop: facts.loopDelayP99Ms,
       })),
-      bareThreads(bench, work.n, spins),
+      bareThreads(bench, { task: 'cpu', n: work.n, places: 1, spins }),
     ],
   };
 }
@@ -38,23 +38,16 @@ export function drainAsync(bench: Bench, best: BestConcurrency): Scenario {
   const contestants = drainers(bench, best, work, ['huey-runtime', 'bullmq', 'bee-queue']);
   return {
     name: 'drain-async',
-    title: `${work.n} tasks that wait 10 ms, ${PLACES} places in all`,
+    title: `${work.n} tasks that wait 10 ms, ${PLACES} places in all; beside them bare threads with as many timers`,
     metrics: [{ name: 'rate', unit: 'tasks/s', better: 'higher' }],
-    contestants: contestants.map((contestant) =>
-      contestant.name !== 'huey-runtime' || hasConcurrency() ? contestant : { ...contestant, unavailable: 'not available yet' },
-    ),
+    contestants: [...contestants, bareThreads(bench, { task: 'wait', n: work.n, places: PLACES / WORKERS, spins: 0 })],
   };
 }
 
-/** Whether a supervisor knows about several tasks at once in a thread. */
-function hasConcurrency(): boolean {
-  return 'concurrency' in checkSupervisorOptions({ module: SYSTEMS['huey-runtime'].entry });
-}
-
-function bareThreads(bench: Bench, n: number, spins: number): Contestant {
+function bareThreads(bench: Bench, work: Omit<SystemCalls['threads']['argument'], 'threads'>): Contestant {
   return {
     name: 'bare',
     label: `${WORKERS} bare threads`,
-    run: () => bench.bareStage(BARE_ENTRY, async (child) => ({ rate: await child.call('threads', { n, threads: WORKERS, spins }) })),
+    run: () => bench.bareStage(BARE_ENTRY, async (child) => ({ rate: await child.call('threads', { ...work, threads: WORKERS }) })),
   };
 }

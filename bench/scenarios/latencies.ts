@@ -1,15 +1,16 @@
 /** How long a task waits, at several loads: from the call of the producer to its start, and to its result at the producer. */
 import type { Bench } from '../bench.js';
-import { SYSTEMS, WORKERS, type SystemName } from '../contestants.js';
+import { BARE_ENTRY, SYSTEMS, WORKERS, type SystemName } from '../contestants.js';
 import { consume, drain, untilEnded, type BestConcurrency, type DrainWork } from '../drain.js';
 import { CheckFailed, checkEnded } from '../queues/queue-view.js';
 import type { Contestant, Figures, Metric, Scenario } from '../rounds.js';
 import { quantile } from '../statistics.js';
-import type { PaceArguments } from '../systems/protocol.js';
+import type { Latencies, PaceArguments } from '../systems/protocol.js';
 import { spinsFor } from '../systems/work.js';
 
 const IDLE_PER_SECOND = 200;
 const IDLE_TASKS = 1000;
+const WARM_UP = 100;
 const HALF_SECONDS = 4;
 const HALF_SAMPLES = 1000;
 const HALF_TICKS_PER_SECOND = 200;
@@ -32,11 +33,39 @@ export function latencyIdle(bench: Bench): Scenario {
   const options = (): PaceArguments => ({ ...PLAIN, count: bench.sized(IDLE_TASKS, 100), perSecond: IDLE_PER_SECOND });
   return {
     name: 'latency-idle',
-    title: `${IDLE_PER_SECOND} tasks/s, one by one`,
+    title: `${IDLE_PER_SECOND} tasks/s, one by one; beside them the bare path through a thread of another process`,
     metrics: METRICS,
-    contestants: (['huey-runtime', 'bullmq', 'bee-queue', 'huey-sqlite'] as const).map((name) =>
-      paced(bench, name, peerConcurrency(bench, name), async () => options()),
-    ),
+    contestants: [
+      ...(['huey-runtime', 'bullmq', 'bee-queue', 'huey-sqlite'] as const).map((name) =>
+        paced(bench, name, peerConcurrency(bench, name), async () => options()),
+      ),
+      barePath(bench, options()),
+    ],
+  };
+}
+
+/** What waking all of them takes, with nothing kept and nothing promised. */
+function barePath(bench: Bench, options: PaceArguments): Contestant {
+  return {
+    name: 'bare',
+    label: 'bare path',
+    run: () =>
+      bench.bareStage(BARE_ENTRY, (consumer) =>
+        bench.bareStage(BARE_ENTRY, async (producer) => {
+          await consumer.call('consume', { workers: 1, concurrency: 1, threads: true, watched: true });
+          await producer.call('pace', { ...options, count: Math.min(options.count, WARM_UP) });
+          return figuresOf(await producer.call('pace', options));
+        }),
+      ),
+  };
+}
+
+function figuresOf({ startMs, resultMs }: Latencies): Figures {
+  return {
+    'start p50': quantile(startMs, 0.5),
+    'start p99': quantile(startMs, 0.99),
+    'result p50': quantile(resultMs, 0.5),
+    'result p99': quantile(resultMs, 0.99),
   };
 }
 
@@ -117,9 +146,10 @@ function paced(bench: Bench, name: SystemName, concurrency: () => Promise<number
         const consumer = start();
         const producer = start();
         await consume(consumer, spec, places, true);
-        const warmUp = { ...wanted, count: Math.min(wanted.count, 100), perSecond: Math.min(wanted.perSecond, 500), burnEvery: 0 };
+        const warmUp = { ...wanted, count: Math.min(wanted.count, WARM_UP), perSecond: Math.min(wanted.perSecond, 500), burnEvery: 0 };
         await producer.call('pace', { ...warmUp, batch: 1, sampleEvery: 1 });
-        const { startMs, resultMs, lost, perSecond } = await producer.call('pace', wanted);
+        const latencies = await producer.call('pace', wanted);
+        const { lost, perSecond } = latencies;
         if (lost > 0) bench.note(`lost ${name}`, `${spec.label}: ${lost} of ${wanted.count} values never came in one of the rounds`);
         await untilEnded(view, wanted.count + warmUp.count);
         await producer.stop();
@@ -127,12 +157,7 @@ function paced(bench: Bench, name: SystemName, concurrency: () => Promise<number
         await checkEnded(view, wanted.count + warmUp.count);
         if (perSecond < wanted.perSecond * 0.9)
           throw new CheckFailed(`the producer offered ${Math.round(perSecond)} tasks/s and not ${Math.round(wanted.perSecond)}`);
-        return {
-          'start p50': quantile(startMs, 0.5),
-          'start p99': quantile(startMs, 0.99),
-          'result p50': quantile(resultMs, 0.5),
-          'result p99': quantile(resultMs, 0.99),
-        };
+        return figuresOf(latencies);
       });
     },
   };

@@ -1,18 +1,22 @@
-/** No queue at all: bare threads that run the tasks, and a bare script that moves them. The limits of the machine. */
+/** No queue at all: bare threads that run the tasks, a bare script that moves them, a bare path for one. The limits of the machine. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { Redis } from 'ioredis';
+import { paceBare, relay } from './bare-path.js';
 import { LIMIT_BATCH, LIMIT_IN_FLIGHT, LIMIT_KEYS, LIMIT_SCRIPT, limitArguments } from './bare-script.js';
 import { inFlight } from './paced.js';
 import { serverAddress } from './peers.js';
 import { serve } from './serve.js';
 
 serve({
-  async threads({ n, threads, spins }) {
+  consume: relay,
+  pace: paceBare,
+
+  async threads({ n, threads, ...work }) {
     const next = new Int32Array(new SharedArrayBuffer(4));
     const workers = Array.from(
       { length: threads },
-      () => new Worker(new URL('./bare-thread.js', import.meta.url), { workerData: { n, spins, next } }),
+      () => new Worker(new URL('./bare-thread.js', import.meta.url), { workerData: { n, ...work, next } }),
     );
     await Promise.all(workers.map((worker) => once(worker, 'message')));
     const before = performance.now();

@@ -80,8 +80,8 @@ export interface SystemCalls extends ControlCalls {
   facts: { argument: void; reply: Facts };
   /** The delays of the event loop that `facts` tells of begin anew. */
   resetDelay: { argument: void; reply: void };
-  /** No queue at all: the same task in so many threads, each taking the next number. Gives tasks per second. */
-  threads: { argument: { n: number; threads: number; spins: number }; reply: number };
+  /** No queue at all: the same task in so many threads with so many places each, each taking the next number. Gives tasks per second. */
+  threads: { argument: { task: TaskName; n: number; threads: number; places: number; spins: number }; reply: number };
   /** No queue at all: a script that claims, stores and acknowledges; `n` messages lie ready. Gives tasks per second. */
   limit: { argument: { n: number }; reply: number };
   /** Ends in good order what consumes and what enqueues. */
