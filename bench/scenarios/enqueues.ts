@@ -1,8 +1,9 @@
 /** Producers alone: how many tasks a process can store in a second. */
 import type { Bench } from '../bench.js';
-import { SYSTEMS, type SystemName } from '../contestants.js';
+import { BARE_ENTRY, SYSTEMS, type SystemName } from '../contestants.js';
 import { CheckFailed } from '../queues/queue-view.js';
-import type { Scenario } from '../rounds.js';
+import type { Contestant, Scenario } from '../rounds.js';
+import { BARE_LIST } from '../systems/bare-script.js';
 import type { EnqueueMode } from '../systems/protocol.js';
 
 const NAMES: readonly SystemName[] = ['huey-runtime', 'bullmq', 'bee-queue', 'huey-sqlite'];
@@ -34,7 +35,11 @@ function enqueues(bench: Bench, way: Way): Scenario {
     name,
     title: `a producer stores ${n} tasks, ${title}`,
     metrics: [{ name: 'rate', unit: 'tasks/s', better: 'higher' }],
-    contestants: NAMES.map((system) => ({
+    contestants: [...NAMES.map(contestant), ...(size === 1 ? [barePushes(bench, n, warmUp)] : [])],
+  };
+
+  function contestant(system: SystemName): Contestant {
+    return {
       name: system,
       label: SYSTEMS[system].label,
       run: () =>
@@ -47,6 +52,24 @@ function enqueues(bench: Bench, way: Way): Scenario {
           await producer.stop();
           return { rate };
         }),
-    })),
+    };
+  }
+}
+
+/** One push after the other, each awaited: what the round trips take by themselves. */
+function barePushes(bench: Bench, n: number, warmUp: number): Contestant {
+  return {
+    name: 'bare',
+    label: 'bare pushes',
+    run: async () => {
+      await bench.redis.flushall();
+      return bench.bareStage(BARE_ENTRY, async (producer) => {
+        await producer.call('enqueue', { n: warmUp, mode: 'serial', size: 1 });
+        const rate = await producer.call('enqueue', { n, mode: 'serial', size: 1 });
+        const stored = await bench.redis.llen(BARE_LIST);
+        if (stored !== n + warmUp) throw new CheckFailed(`${stored} are stored of ${n + warmUp}`);
+        return { rate };
+      });
+    },
   };
 }

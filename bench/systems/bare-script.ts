@@ -7,6 +7,9 @@ import { randomBytes } from 'node:crypto';
 export const LIMIT_BATCH = 256;
 export const LIMIT_IN_FLIGHT = 4;
 
+/** What is pushed without any script. */
+export const BARE_LIST = 'bare:list';
+
 export const LIMIT_KEYS = { ready: 'limit:ready', inflight: 'limit:inflight', results: 'limit:results' } as const;
 
 /** KEYS: ready, in flight, results. ARGV: how many, and what stands for the results that a consumer would send. */

@@ -1,9 +1,9 @@
-/** No queue at all: bare threads that run the tasks, a bare script that moves them, a bare path for one. The limits of the machine. */
+/** No queue at all: bare threads that run the tasks, a bare script that moves them, a bare path for one, bare pushes. The limits of the machine. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { Redis } from 'ioredis';
 import { paceBare, relay } from './bare-path.js';
-import { LIMIT_BATCH, LIMIT_IN_FLIGHT, LIMIT_KEYS, LIMIT_SCRIPT, limitArguments } from './bare-script.js';
+import { BARE_LIST, LIMIT_BATCH, LIMIT_IN_FLIGHT, LIMIT_KEYS, LIMIT_SCRIPT, limitArguments } from './bare-script.js';
 import { inFlight } from './paced.js';
 import { serverAddress } from './peers.js';
 import { serve } from './serve.js';
@@ -11,6 +11,14 @@ import { serve } from './serve.js';
 serve({
   consume: relay,
   pace: paceBare,
+
+  async enqueue({ n, size }) {
+    const { host, port } = serverAddress();
+    const redis = new Redis(port, host);
+    const perSecond = await inFlight(n, size, (i) => redis.rpush(BARE_LIST, `{"n":${i}}`));
+    redis.disconnect();
+    return perSecond;
+  },
 
   async threads({ n, threads, ...work }) {
     const next = new Int32Array(new SharedArrayBuffer(4));
