@@ -7,7 +7,9 @@ const WIDTH = 860;
 const LABEL_WIDTH = 190;
 const BAR_WIDTH = 480;
 const ROW = 22;
-const HEAD = 34;
+/** Of a scenario, and of a metric. */
+const TITLE = 26;
+const HEAD = 22;
 const TOP = 56;
 const OURS = '#3b6fd4';
 const OTHERS = '#b9bfc9';
@@ -16,17 +18,22 @@ export function barChart(report: Report): string {
   const parts: string[] = [];
   let y = TOP;
   for (const { name, title, metrics, measured } of report.scenarios) {
+    const shown: string[] = [];
+    let endY = y + TITLE;
     for (const metric of metrics) {
-      const block = bars(measured, metric, y + HEAD);
+      const block = bars(measured, metric, endY + HEAD);
       if (block === undefined) continue;
       const what = metrics.length > 1 ? `${metric.name}, ${metric.unit}` : metric.unit;
-      parts.push(text(0, y + 18, `${name}: ${title}`, 'h'), text(WIDTH, y + 18, `${what}, ${metric.better} is better`, 'u'), block.svg);
-      y = block.endY + 10;
+      shown.push(text(LABEL_WIDTH, endY + 14, `${what}; ${metric.better} is better`, 'u'), block.svg);
+      endY = block.endY;
     }
+    if (shown.length === 0) continue;
+    parts.push(text(0, y + 18, `${name}: ${title}`, 'h'), ...shown);
+    y = endY + 10;
   }
   const header = machineLines(report.machine).map((line, i) => text(0, 16 + i * 16, line, 's'));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-10 0 ${WIDTH + 20} ${y + 10}" font-family="sans-serif" font-size="12">
-<style>text{fill:#222}.h{font-weight:bold}.u{text-anchor:end;fill:#666}.s{fill:#666}.l{text-anchor:end}
+<style>text{fill:#222}.h{font-weight:bold}.u{fill:#666}.s{fill:#666}.l{text-anchor:end}
 @media (prefers-color-scheme:dark){text{fill:#ddd}.u,.s{fill:#999}}</style>
 ${[...header, ...parts].join('\n')}
 </svg>
