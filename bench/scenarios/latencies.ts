@@ -54,13 +54,16 @@ function barePath(bench: Bench, options: PaceArguments): Contestant {
         bench.bareStage(BARE_ENTRY, async (producer) => {
           await consumer.call('consume', { workers: 1, concurrency: 1, threads: true, watched: true });
           await producer.call('pace', { ...options, count: Math.min(options.count, WARM_UP) });
-          return figuresOf(await producer.call('pace', options));
+          return figuresOf(await producer.call('pace', options), options);
         }),
       ),
   };
 }
 
-function figuresOf({ startMs, resultMs }: Latencies): Figures {
+/** @throws CheckFailed where less was offered than was wanted. */
+function figuresOf({ startMs, resultMs, perSecond }: Latencies, wanted: PaceArguments): Figures {
+  if (perSecond < wanted.perSecond * 0.9)
+    throw new CheckFailed(`the producer offered ${Math.round(perSecond)} tasks/s and not ${Math.round(wanted.perSecond)}`);
   return {
     'start p50': quantile(startMs, 0.5),
     'start p99': quantile(startMs, 0.99),
@@ -149,15 +152,13 @@ function paced(bench: Bench, name: SystemName, concurrency: () => Promise<number
         const warmUp = { ...wanted, count: Math.min(wanted.count, WARM_UP), perSecond: Math.min(wanted.perSecond, 500), burnEvery: 0 };
         await producer.call('pace', { ...warmUp, batch: 1, sampleEvery: 1 });
         const latencies = await producer.call('pace', wanted);
-        const { lost, perSecond } = latencies;
+        const { lost } = latencies;
         if (lost > 0) bench.note(`lost ${name}`, `${spec.label}: ${lost} of ${wanted.count} values never came in one of the rounds`);
         await untilEnded(view, wanted.count + warmUp.count);
         await producer.stop();
         await consumer.stop();
         await checkEnded(view, wanted.count + warmUp.count);
-        if (perSecond < wanted.perSecond * 0.9)
-          throw new CheckFailed(`the producer offered ${Math.round(perSecond)} tasks/s and not ${Math.round(wanted.perSecond)}`);
-        return figuresOf(latencies);
+        return figuresOf(latencies, wanted);
       });
     },
   };

@@ -210,6 +210,7 @@ describe('the short script of a step has written nothing where a key of another 
   const names = ['ready', 'consumers', `inflight:${CONSUMER}`, `landing:${CONSUMER}`, `lanes:${CONSUMER}`, `packs:${CONSUMER}`];
   for (const [what, state, parts] of TAKES) {
     it(`where ${what}`, async () => {
+      let stopped = 0;
       for (const name of [...names, `result:${FIRST.slice(0, 16)}`, 'result:a']) {
         const queue = await new Queue(`typed${queues++}`).prepare(state);
         await client.del(queue.prefix + name);
@@ -218,10 +219,13 @@ describe('the short script of a step has written nothing where a key of another 
         try {
           await queue.run('hueyQuickStep', quickStepArguments(callOf(parts)) ?? []);
         } catch (error) {
+          stopped += 1;
           assert.match(String(error), /WRONGTYPE/);
           assert.deepEqual(await queue.bytes(), bytes, name);
         }
       }
+      // Who is registered and what the lane last did, at least, each call asks for.
+      assert.ok(stopped >= 2, `${stopped}`);
     });
   }
 });

@@ -1,7 +1,7 @@
 /**
  * The short script of `step`, for what nearly all calls are: completions come, plain messages go. A script pays for each function
  * that it makes and each key that it looks at, in every call; this one has a third of them, makes only those that the call needs, and
- * none for one task alone.
+ * hardly one for one task alone.
  * Where it comes upon anything else it has changed nothing, and the long one is called in its place, under the same number
  * (redis-step-script.ts, whose rules and replies it keeps).
  */

@@ -1,7 +1,7 @@
 /**
  * The part of the short script of `step` (redis-quick-step.ts) for one task alone, which is what a queue without a backlog sees: one that
- * came while a consumer waited, or the end of one. It makes no function and takes half the time of what stands behind it, which
- * does the same with many. It comes behind START (redis-lua.ts), CALL (redis-chunks-lua.ts), `last` and `ready`, and returns only where it has done all.
+ * came while a consumer waited, or the end of one. It makes no function but `stamp`, and two thirds of the instructions of what
+ * stands behind it, which does the same with many. It comes behind START (redis-lua.ts), CALL (redis-chunks-lua.ts), `last` and `ready`, and returns only where it has done all.
  */
 import { ID_MAX_CHARS } from '../limits.js';
 
